@@ -1,0 +1,1 @@
+//! One file a platform: what to send to it and what its answers mean.

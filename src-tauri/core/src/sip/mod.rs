@@ -1,0 +1,14 @@
+//! The SIP user agent (RFC 3261 and its extensions), pure: bytes and time in, bytes and events out.
+
+pub mod dialog;
+pub mod digest;
+pub mod message;
+pub mod registration;
+pub mod transaction;
+pub mod uri;
+pub mod user_agent;
+pub mod wire;
+
+pub use message::{Headers, Message, Method, Request, Response};
+pub use uri::{NameAddr, Uri};
+pub use user_agent::{Event, SessionId, UserAgent};
