@@ -147,6 +147,13 @@ pub enum Event {
         content_type: String,
         body: Vec<u8>,
     },
+    /// Our INFO was refused (405, 415, …; 408 for no answer): send digits another way. The session stands.
+    InfoFailed {
+        session: SessionId,
+        status: u16,
+    },
+    /// Exactly once for every session, as soon as its end is certain for the application: [`UserAgent::hang_up`] yields
+    /// it at once, while CANCEL or BYE still go their way.
     Ended {
         session: SessionId,
         reason: EndReason,
@@ -265,6 +272,12 @@ impl UserAgent {
     }
 
     pub fn refuse_reoffer(&mut self, now: Instant, session: SessionId, status: u16) -> Result<(), Error> {
+        todo!()
+    }
+
+    /// Gives a session a new flow (after a changed address or a broken connection): all later requests go along it with
+    /// its Contact. Re-INVITE with the unchanged offer by [`Self::reoffer`] to tell the peer.
+    pub fn move_session(&mut self, now: Instant, session: SessionId, flow: Flow) -> Result<(), Error> {
         todo!()
     }
 
