@@ -1,8 +1,20 @@
 //! The arithmetic of sound, and the words in which the core tells the engine what to do with it.
 
+pub mod conceal;
+pub mod dtmf;
+pub mod levels;
+pub mod resample;
+pub mod rtp;
+
 use std::net::SocketAddr;
 
 use crate::sdp::Negotiated;
+
+/// The sample rate of all sound inside the program, in Hz. Sound is mono, and full scale is ±1.0.
+pub const SAMPLE_RATE: u32 = 48_000;
+
+/// The beat of the pipeline: 10 ms.
+pub const FRAME: usize = 480;
 
 /// The media of one call leg.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
