@@ -150,7 +150,11 @@ mod tests {
         let mut out = Vec::new();
         for frame in 0..20 {
             let mut samples: Vec<f32> = (0..160).map(|n| sound(frame * 160 + n)).collect();
-            if lost.contains(&frame) { concealer.conceal(&mut samples) } else { concealer.heard(&mut samples) }
+            if lost.contains(&frame) {
+                concealer.conceal(&mut samples)
+            } else {
+                concealer.heard(&mut samples)
+            }
             out.extend(samples);
         }
         out

@@ -104,7 +104,11 @@ impl Sender {
     /// `clock_rate` is the one negotiated for telephone-event, in Hz.
     pub fn new(clock_rate: u32) -> Self {
         let step = u64::from(clock_rate) * INTERVAL.as_millis() as u64 / 1000;
-        Self { step: u16::try_from(step).unwrap_or(u16::MAX), queue: VecDeque::with_capacity(MAX_QUEUED), state: State::Idle }
+        Self {
+            step: u16::try_from(step).unwrap_or(u16::MAX),
+            queue: VecDeque::with_capacity(MAX_QUEUED),
+            state: State::Idle,
+        }
     }
 
     /// Queues digits. What is no digit is skipped, and so is what comes after [`MAX_QUEUED`]; returns how many were taken.
@@ -290,7 +294,11 @@ mod tests {
     #[test]
     fn one_packet_of_seven_is_enough() {
         for kept in 0..7 {
-            assert_eq!(understood("4711", |number| number % 7 != kept), "4711", "only packet {kept} of each digit arrives");
+            assert_eq!(
+                understood("4711", |number| number % 7 != kept),
+                "4711",
+                "only packet {kept} of each digit arrives"
+            );
         }
         assert_eq!(understood("42", |number| number < 7), "2");
     }

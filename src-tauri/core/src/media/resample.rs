@@ -49,7 +49,15 @@ impl Resampler {
         let divisor = greatest_common_divisor(from, to);
         let (up, down) = ((to / divisor) as usize, (from / divisor) as usize);
         if up == down {
-            return Ok(Self { up: 1, down: 1, taps: 1, kernel: [1.0].into(), history: [0.0; 2].into(), at: 0, phase: 0 });
+            return Ok(Self {
+                up: 1,
+                down: 1,
+                taps: 1,
+                kernel: [1.0].into(),
+                history: [0.0; 2].into(),
+                at: 0,
+                phase: 0,
+            });
         }
         // The kernel is as long, in input samples, as the narrower of the two bands demands.
         let narrowing = (f64::from(to) / f64::from(from)).min(1.0);

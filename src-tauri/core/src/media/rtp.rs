@@ -140,7 +140,8 @@ impl SequenceLine {
 mod tests {
     use super::*;
 
-    const HEADER: Header = Header { marker: true, payload_type: 111, sequence: 65_535, timestamp: 160, ssrc: 0xdead_beef };
+    const HEADER: Header =
+        Header { marker: true, payload_type: 111, sequence: 65_535, timestamp: 160, ssrc: 0xdead_beef };
 
     fn written(payload: &[u8]) -> Vec<u8> {
         HEADER.write(payload, &mut [0; 200]).unwrap().to_vec()

@@ -2,6 +2,8 @@
 //!
 //! One media thread of its own does all of it; the event loop speaks to it through [`MediaPlane`].
 
+pub mod codec;
+
 use deskline_core::media as core_media;
 
 /// What the media plane tells the event loop.
