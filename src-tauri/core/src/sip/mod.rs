@@ -9,6 +9,6 @@ pub mod uri;
 pub mod user_agent;
 pub mod wire;
 
-pub use message::{Headers, Message, Method, Request, Response};
+pub use message::{HeaderAccess, HeaderName, Headers, Message, Method, Request, Response};
 pub use uri::{NameAddr, Uri};
 pub use user_agent::{Event, SessionId, UserAgent};

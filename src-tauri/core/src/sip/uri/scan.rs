@@ -1,0 +1,113 @@
+//! Reading a URI without copying it.
+
+use super::{Uri, host_addr};
+use crate::sip::message::Malformed;
+use crate::sip::message::grammar::ParamScan;
+
+/// The parts of a URI, borrowed from the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct UriScan<'a> {
+    pub scheme: &'a str,
+    pub user: Option<&'a str>,
+    pub password: Option<&'a str>,
+    pub host: &'a str,
+    pub port: Option<u16>,
+    /// Empty, or from the first `;`.
+    pub params: &'a str,
+    pub headers: Option<&'a str>,
+}
+
+impl<'a> UriScan<'a> {
+    pub(crate) fn new(text: &'a str) -> Result<Self, Malformed> {
+        if text.bytes().any(|byte| byte <= b' ' || matches!(byte, 0x7f | b'<' | b'>' | b'"')) {
+            return Err(Malformed("a URI holds white space, a control character or a bracket"));
+        }
+        let (scheme, rest) = text.split_once(':').ok_or(Malformed("a URI has no scheme"))?;
+        if !scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            || !scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
+        {
+            return Err(Malformed("the scheme of a URI is malformed"));
+        }
+        let bare = Self { scheme, user: None, password: None, host: "", port: None, params: "", headers: None };
+        if scheme.eq_ignore_ascii_case("sip") || scheme.eq_ignore_ascii_case("sips") {
+            bare.sip(rest)
+        } else if rest.is_empty() {
+            Err(Malformed("a URI is empty"))
+        } else if scheme.eq_ignore_ascii_case("tel") {
+            let (number, params) = rest.split_at(rest.find(';').unwrap_or(rest.len()));
+            if number.is_empty() {
+                return Err(Malformed("a tel URI has no number"));
+            }
+            Ok(Self { user: Some(number), params, ..bare })
+        } else {
+            Ok(Self { user: Some(rest), ..bare })
+        }
+    }
+
+    fn sip(self, rest: &'a str) -> Result<Self, Malformed> {
+        // `;`, `?`, `/` may stand in a user part, so the first `@` decides (RFC 3261 §19.1.2).
+        let (user, password, rest) = match rest.split_once('@') {
+            None => (None, None, rest),
+            Some((info, rest)) => match info.split_once(':') {
+                None => (Some(info), None, rest),
+                Some((user, password)) => (Some(user), Some(password), rest),
+            },
+        };
+        if user == Some("") {
+            return Err(Malformed("the user part of a URI is empty"));
+        }
+        let host_end = if rest.starts_with('[') {
+            rest.find(']').ok_or(Malformed("an IPv6 reference is not closed"))? + 1
+        } else {
+            rest.find([':', ';', '?']).unwrap_or(rest.len())
+        };
+        let (host, mut rest) = rest.split_at(host_end);
+        check_host(host)?;
+        let mut port = None;
+        if let Some(behind) = rest.strip_prefix(':') {
+            let end = behind.find([';', '?']).unwrap_or(behind.len());
+            port = Some(parse_port(&behind[..end])?);
+            rest = &behind[end..];
+        }
+        let (params, headers) = match rest.split_once('?') {
+            None => (rest, None),
+            Some((params, headers)) => (params, Some(headers)),
+        };
+        if !params.is_empty() && !params.starts_with(';') {
+            return Err(Malformed("something other than a port or parameter follows the host"));
+        }
+        Ok(Self { user, password, host, port, params, headers, ..self })
+    }
+
+    pub(crate) fn to_owned(self) -> Result<Uri, Malformed> {
+        Ok(Uri {
+            scheme: match self.scheme {
+                "sip" => "sip".into(),
+                scheme => scheme.to_ascii_lowercase().into(),
+            },
+            user: self.user.map(Into::into),
+            password: self.password.map(Into::into),
+            host: self.host.into(),
+            port: self.port,
+            params: ParamScan::new(self.params).collect_owned()?,
+            headers: self.headers.map(Into::into),
+        })
+    }
+}
+
+/// A host name (underscores are met in the field), an IPv4 address or a bracketed IPv6 address.
+pub(crate) fn check_host(host: &str) -> Result<(), Malformed> {
+    let sound = if host.starts_with('[') {
+        host_addr(host).is_some()
+    } else {
+        !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))
+    };
+    if sound { Ok(()) } else { Err(Malformed("a host is neither a name nor an address")) }
+}
+
+pub(crate) fn parse_port(text: &str) -> Result<u16, Malformed> {
+    if text.is_empty() || text.len() > 5 || !text.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(Malformed("a port is not a number"));
+    }
+    text.parse().map_err(|_| Malformed("a port is beyond 65535"))
+}

@@ -1,0 +1,19 @@
+//! Messages on the wire: one datagram or WebSocket message at a time ([`parse`], [`write`]), and the framing of streams
+//! ([`StreamFramer`]).
+
+mod framer;
+mod lines;
+mod parse;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+pub use framer::{Frame, FrameError, StreamFramer};
+pub use parse::{ParseError, parse};
+pub use write::write;
+
+/// The longest message that is read, in bytes: what fits a UDP datagram.
+pub const MAX_MESSAGE: usize = 64 * 1024;
+/// The greatest number of header lines of a message.
+pub const MAX_HEADERS: usize = 256;
