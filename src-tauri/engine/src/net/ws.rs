@@ -1,0 +1,182 @@
+//! SIP over WebSocket (RFC 7118): one message a frame, subprotocol `sip`.
+
+use std::sync::Arc;
+
+use deskline_core::flow::{Flow, Transport};
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt as _, StreamExt as _};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
+use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
+use tokio_tungstenite::tungstenite::http::{HeaderValue, StatusCode, Uri};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{Error, Message, error};
+
+use super::connection::{self, Incoming, Receive, Side, Transmit};
+use super::dial::{self, Deadline};
+use super::flows::{Flows, Opening};
+use super::{ConnectError, Target, limits, tcp};
+
+const SUBPROTOCOL: &str = "sip";
+
+/// Connects and serves the connection to its end.
+pub(super) async fn open(flows: &Arc<Flows>, opening: Opening, target: &Target) -> Result<(), ConnectError> {
+    let deadline = Deadline::after(flows.limits.connect);
+    let uri = uri(target)?;
+    let stream = dial::tcp(target, deadline).await?;
+    let (local, remote) = tcp::ends(&stream).map_err(|error| ConnectError::from_io(&error, deadline))?;
+    let request = ClientRequestBuilder::new(uri).with_sub_protocol(SUBPROTOCOL);
+    let shaken = tokio_tungstenite::client_async_with_config(request, stream, Some(config()));
+    let (socket, _) = deadline.limit(shaken).await?.map_err(|error| refusal(error, deadline))?;
+    let (connect, id, mailbox) = opening.settle(flows, Transport::Ws, remote);
+    let flow = Flow { id, transport: Transport::Ws, local, remote };
+    let (receive, transmit) = halves(socket);
+    connection::serve(flows, flow, connect, Side::Client, mailbox, receive, transmit).await;
+    Ok(())
+}
+
+/// Shakes hands with a client and serves it to its end.
+pub(super) async fn accepted(flows: &Arc<Flows>, stream: TcpStream) -> Result<(), String> {
+    let (local, remote) = tcp::ends(&stream).map_err(|error| error.kind().to_string())?;
+    let shaken = tokio_tungstenite::accept_hdr_async_with_config(stream, choose_subprotocol, Some(config()));
+    let socket = tokio::time::timeout(flows.limits.connect, shaken)
+        .await
+        .map_err(|_| "the handshake was not finished in time".to_owned())?
+        .map_err(|error| describe(&error))?;
+    let id = flows.next_id();
+    let mailbox = flows.insert_stream(id, Transport::Ws, remote);
+    let flow = Flow { id, transport: Transport::Ws, local, remote };
+    let (receive, transmit) = halves(socket);
+    connection::serve(flows, flow, None, Side::Server, mailbox, receive, transmit).await;
+    Ok(())
+}
+
+fn uri(target: &Target) -> Result<Uri, ConnectError> {
+    let host = if target.host.contains(':') && !target.host.starts_with('[') {
+        format!("[{}]", target.host)
+    } else {
+        target.host.clone()
+    };
+    let slash = if target.path.starts_with('/') { "" } else { "/" };
+    format!("ws://{host}:{}{slash}{}", target.port, target.path)
+        .parse()
+        .map_err(|_| ConnectError::WebSocket("its address is not valid".to_owned()))
+}
+
+fn config() -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(4096)
+        .write_buffer_size(0)
+        .max_write_buffer_size(4 * limits::MESSAGE)
+        .max_message_size(Some(limits::MESSAGE))
+        .max_frame_size(Some(limits::MESSAGE))
+}
+
+/// Refuses clients that do not offer `sip` (RFC 7118 §4.1).
+#[allow(clippy::result_large_err, reason = "the type is the WebSocket library's")]
+pub(super) fn choose_subprotocol(request: &Request, mut response: Response) -> Result<Response, ErrorResponse> {
+    let offered = request
+        .headers()
+        .get_all("Sec-WebSocket-Protocol")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .find(|token| token.eq_ignore_ascii_case(SUBPROTOCOL));
+    let Some(token) = offered.and_then(|token| HeaderValue::from_str(token).ok()) else {
+        let mut refusal = ErrorResponse::new(Some("This server speaks the WebSocket subprotocol sip.\n".to_owned()));
+        *refusal.status_mut() = StatusCode::BAD_REQUEST;
+        return Err(refusal);
+    };
+    response.headers_mut().insert("Sec-WebSocket-Protocol", token);
+    Ok(response)
+}
+
+fn refusal(error: Error, deadline: Deadline) -> ConnectError {
+    match error {
+        Error::Io(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => {
+            ConnectError::from_io(&error, deadline)
+        }
+        error => ConnectError::WebSocket(describe(&error)),
+    }
+}
+
+/// What went wrong, without anything that the peer sent.
+fn describe(error: &Error) -> String {
+    match error {
+        Error::Io(error) => error.kind().to_string(),
+        Error::Http(response) => format!("the server answered HTTP {}", response.status().as_u16()),
+        Error::HttpFormat(_) => "the answer is not HTTP".to_owned(),
+        Error::Protocol(error::ProtocolError::SecWebSocketSubProtocolError(error)) => error.to_string(),
+        Error::Protocol(error) => error.to_string(),
+        Error::Capacity(_) => "a message is too large".to_owned(),
+        Error::ConnectionClosed | Error::AlreadyClosed => "the connection was closed".to_owned(),
+        _ => "the WebSocket protocol was broken".to_owned(),
+    }
+}
+
+fn halves<S: AsyncRead + AsyncWrite + Unpin + Send>(socket: WebSocketStream<S>) -> (Reader<S>, Writer<S>) {
+    let (output, input) = socket.split();
+    (Reader { input }, Writer { output })
+}
+
+struct Reader<S> {
+    input: SplitStream<WebSocketStream<S>>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Receive for Reader<S> {
+    async fn next(&mut self) -> Result<Option<Incoming>, String> {
+        loop {
+            let bytes = match self.input.next().await {
+                Some(Ok(Message::Text(text))) => text.as_bytes().to_vec(),
+                Some(Ok(Message::Binary(bytes))) => bytes.into(),
+                Some(Ok(Message::Pong(_))) => return Ok(Some(Incoming::Pong)),
+                // The library answers pings and the closing handshake itself.
+                Some(Ok(Message::Ping(_) | Message::Frame(_) | Message::Close(_))) => continue,
+                Some(Err(error)) => return Err(describe(&error)),
+                None => return Ok(None),
+            };
+            if bytes.iter().any(|octet| !matches!(octet, b'\r' | b'\n' | 0)) {
+                return Ok(Some(Incoming::Message(bytes)));
+            }
+            // Some clients send the keep-alives of TCP inside WebSocket messages.
+            return Ok(Some(if bytes.len() >= 4 { Incoming::Ping } else { Incoming::Pong }));
+        }
+    }
+}
+
+struct Writer<S> {
+    output: SplitSink<WebSocketStream<S>, Message>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Writer<S> {
+    async fn write(&mut self, message: Message) -> Result<(), String> {
+        self.output.send(message).await.map_err(|error| describe(&error))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Transmit for Writer<S> {
+    const PINGS_ARE_ANSWERED: bool = true;
+
+    async fn message(&mut self, bytes: Vec<u8>) -> Result<(), String> {
+        let message = match String::from_utf8(bytes) {
+            Ok(text) => Message::text(text),
+            Err(error) => Message::binary(error.into_bytes()),
+        };
+        self.write(message).await
+    }
+
+    async fn ping(&mut self) -> Result<(), String> {
+        self.write(Message::Ping(Vec::new().into())).await
+    }
+
+    async fn pong(&mut self) -> Result<(), String> {
+        self.write(Message::text("\r\n")).await
+    }
+
+    async fn close(&mut self) {
+        let _ = self.output.close().await;
+    }
+}
