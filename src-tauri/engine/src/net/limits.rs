@@ -47,8 +47,5 @@ impl Default for Limits {
     }
 }
 
-/// The largest SIP message on any transport: the largest that a UDP datagram could carry.
-pub(super) const MESSAGE: usize = 65_535;
-
 /// Events that wait for the event loop; beyond it sockets are no longer read, and the peers feel it.
 pub(super) const EVENTS: usize = 1024;

@@ -9,7 +9,6 @@
 mod connection;
 mod dial;
 mod flows;
-mod frame;
 mod limits;
 mod tcp;
 #[cfg(test)]

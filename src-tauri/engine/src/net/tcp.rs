@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deskline_core::flow::{Flow, Transport};
+use deskline_core::sip::wire::{Frame, StreamFramer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -14,7 +15,6 @@ use tokio::time::{Instant, timeout_at};
 use super::connection::{self, Incoming, Receive, Side, Transmit};
 use super::dial::{self, Deadline};
 use super::flows::{Flows, Opening};
-use super::frame::{Frame, Framer};
 use super::{ConnectError, Target};
 
 /// Connects and serves the connection to its end.
@@ -104,13 +104,13 @@ async fn accepted(flows: &Arc<Flows>, stream: TcpStream) -> Result<(), String> {
 
 fn halves<S: AsyncRead + AsyncWrite + Send>(stream: S, patience: Duration) -> (Reader<S>, Writer<S>) {
     let (input, output) = tokio::io::split(stream);
-    (Reader { input, framer: Framer::default(), patience, deadline: None }, Writer { output })
+    (Reader { input, framer: StreamFramer::new(), patience, deadline: None }, Writer { output })
 }
 
 /// Generic over the byte stream, so that TLS is another `S`.
 struct Reader<S> {
     input: ReadHalf<S>,
-    framer: Framer,
+    framer: StreamFramer,
     patience: Duration,
     /// When the message whose beginning is there must be whole.
     deadline: Option<Instant>,
@@ -132,7 +132,7 @@ impl<S: AsyncRead + Send> Receive for Reader<S> {
                 Some(Err(error)) => return Err(error.to_string()),
                 None => {}
             }
-            if self.framer.is_partial() {
+            if self.framer.is_inside_message() {
                 self.deadline.get_or_insert_with(|| Instant::now() + self.patience);
             }
             let read = match self.deadline {

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use deskline_core::flow::{Flow, FlowId, Transport};
+use deskline_core::sip::wire::MAX_MESSAGE;
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::sync::{Notify, mpsc};
@@ -226,7 +227,7 @@ async fn serve(flows: Arc<Flows>, socket: Arc<Socket>, mut spilled: Spilled) {
 
 /// `None`: closed at our wish.
 async fn receive_all(flows: &Flows, socket: &Arc<Socket>, spilled: &mut Spilled) -> Option<&'static str> {
-    let mut buffer = vec![0; super::limits::MESSAGE];
+    let mut buffer = vec![0; MAX_MESSAGE];
     let mut tick = Instant::now() + flows.limits.datagram_keep_alive;
     loop {
         tokio::select! {

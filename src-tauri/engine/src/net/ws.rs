@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use deskline_core::flow::{Flow, Transport};
+use deskline_core::sip::wire::MAX_MESSAGE;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -17,7 +18,7 @@ use tokio_tungstenite::tungstenite::{Error, Message, error};
 use super::connection::{self, Incoming, Receive, Side, Transmit};
 use super::dial::{self, Deadline};
 use super::flows::{Flows, Opening};
-use super::{ConnectError, Target, limits, tcp};
+use super::{ConnectError, Target, tcp};
 
 const SUBPROTOCOL: &str = "sip";
 
@@ -69,9 +70,9 @@ fn config() -> WebSocketConfig {
     WebSocketConfig::default()
         .read_buffer_size(4096)
         .write_buffer_size(0)
-        .max_write_buffer_size(4 * limits::MESSAGE)
-        .max_message_size(Some(limits::MESSAGE))
-        .max_frame_size(Some(limits::MESSAGE))
+        .max_write_buffer_size(4 * MAX_MESSAGE)
+        .max_message_size(Some(MAX_MESSAGE))
+        .max_frame_size(Some(MAX_MESSAGE))
 }
 
 /// Refuses clients that do not offer `sip` (RFC 7118 §4.1).
