@@ -1,1 +1,250 @@
+//! One call as the agent sees it.
 
+use crate::clock::Now;
+use crate::media::{Codec, MediaId, SendSource};
+use crate::pii::Pii;
+use crate::sdp::Negotiated;
+use crate::sip::SessionId;
+use crate::sip::user_agent::EndReason;
+
+/// Unique over the program's life and its restarts: made from the calendar time of the call's begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CallId(pub u64);
+
+impl std::fmt::Display for CallId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+impl std::str::FromStr for CallId {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Direction {
+    Inbound,
+    Outbound,
+    /// With another agent of the same centre.
+    Internal,
+}
+
+/// Our own hold. (The peer's is in the negotiated direction.)
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Hold {
+    Active,
+    Held,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum State {
+    /// Outgoing: waiting for the media's socket.
+    Preparing,
+    /// Outgoing: INVITE sent.
+    Dialing,
+    /// Outgoing: the far phone rings, or sends early media.
+    Alerting,
+    /// Incoming: waiting for the agent. Holds the peer's offer (empty: the peer wants ours).
+    Ringing {
+        offer: Vec<u8>,
+    },
+    /// Incoming: the agent has answered before the media's socket was there.
+    Answering {
+        offer: Vec<u8>,
+    },
+    /// The call stands.
+    Established {
+        hold: Hold,
+        change: Change,
+    },
+    Ended(End),
+}
+
+/// A re-INVITE of ours that is on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Change {
+    None,
+    Holding,
+    Retrieving,
+}
+
+/// How the call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct End {
+    pub cause: EndCause,
+    /// The SIP status, where there is one.
+    pub status: Option<u16>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EndCause {
+    HungUp,
+    PeerHungUp,
+    Cancelled,
+    Missed,
+    AnsweredElsewhere,
+    Declined,
+    NotReady,
+    Busy,
+    NoAnswer,
+    NotFound,
+    Rejected,
+    Forbidden,
+    Unavailable,
+    NotAcceptable,
+    ServerError,
+    TimedOut,
+    Unreachable,
+    MediaFailed,
+    Failed,
+}
+
+impl EndCause {
+    /// The word under which records and events know it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::HungUp => "hung_up",
+            Self::PeerHungUp => "peer_hung_up",
+            Self::Cancelled => "cancelled",
+            Self::Missed => "missed",
+            Self::AnsweredElsewhere => "answered_elsewhere",
+            Self::Declined => "declined",
+            Self::NotReady => "not_ready",
+            Self::Busy => "busy",
+            Self::NoAnswer => "no_answer",
+            Self::NotFound => "not_found",
+            Self::Rejected => "rejected",
+            Self::Forbidden => "forbidden",
+            Self::Unavailable => "unavailable",
+            Self::NotAcceptable => "not_acceptable",
+            Self::ServerError => "server_error",
+            Self::TimedOut => "timed_out",
+            Self::Unreachable => "unreachable",
+            Self::MediaFailed => "media_failed",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// A call leg with its media.
+#[derive(Debug, Clone)]
+pub struct Call {
+    pub id: CallId,
+    /// The SIP session; none before INVITE is sent.
+    pub session: Option<SessionId>,
+    pub direction: Direction,
+    /// The far side as it is shown and called back.
+    pub number: Pii<String>,
+    pub name: Option<Pii<String>>,
+    pub state: State,
+    /// Since when the state holds.
+    pub since: Now,
+    pub started: Now,
+    pub answered: Option<Now>,
+    pub ended: Option<Now>,
+    /// DTMF digits sent.
+    pub dtmf: Pii<String>,
+    pub media: Option<Media>,
+    /// Digits go by INFO since the peer takes no telephone-event.
+    pub dtmf_by_info: bool,
+    /// Whom we call, on an outgoing call.
+    pub target: Option<crate::sip::Uri>,
+}
+
+/// The media of a call: where we receive, and what is agreed.
+#[derive(Debug, Clone)]
+pub struct Media {
+    pub id: MediaId,
+    pub address: std::net::SocketAddr,
+    /// `o=` session id and the version last sent.
+    pub session_id: u64,
+    pub version: u64,
+    pub negotiated: Option<Negotiated>,
+}
+
+impl Call {
+    pub fn is_established(&self) -> bool {
+        matches!(self.state, State::Established { .. })
+    }
+
+    pub fn hold(&self) -> Hold {
+        match self.state {
+            State::Established { hold, .. } => hold,
+            _ => Hold::Active,
+        }
+    }
+
+    pub fn codec(&self) -> Option<Codec> {
+        self.media.as_ref()?.negotiated.as_ref().map(|negotiated| negotiated.codec)
+    }
+
+    /// The peer hears nothing of us by its own wish.
+    pub fn held_by_peer(&self) -> bool {
+        self.is_established()
+            && self
+                .media
+                .as_ref()
+                .and_then(|media| media.negotiated.as_ref())
+                .is_some_and(|negotiated| !negotiated.direction.sends())
+    }
+
+    /// What goes out in the microphone's place: music while we hold, silence until the call stands.
+    pub fn send_source(&self) -> SendSource {
+        match self.state {
+            State::Established { hold: Hold::Held, .. } | State::Established { change: Change::Holding, .. } => {
+                SendSource::HoldMusic
+            }
+            State::Established { .. } => SendSource::Microphone,
+            _ => SendSource::Silence,
+        }
+    }
+
+    pub fn enter(&mut self, now: Now, state: State) {
+        self.state = state;
+        self.since = now;
+    }
+
+    /// The cause of an end, from the SIP reason and how far the call had come.
+    pub fn end_for(&self, reason: &EndReason) -> End {
+        let outgoing = matches!(self.state, State::Preparing | State::Dialing | State::Alerting);
+        let cause = match reason {
+            EndReason::Local if self.is_established() => EndCause::HungUp,
+            EndReason::Local if outgoing => EndCause::Cancelled,
+            EndReason::Local => EndCause::Declined,
+            EndReason::Remote { .. } if self.is_established() => EndCause::PeerHungUp,
+            // RFC 3326 §2: Reason of a CANCEL: SIP;cause=200 "Call completed elsewhere"
+            EndReason::Remote { cause: Some(200) } => EndCause::AnsweredElsewhere,
+            EndReason::Remote { .. } => EndCause::Missed,
+            EndReason::TimedOut => EndCause::TimedOut,
+            EndReason::Unreachable => EndCause::Unreachable,
+            EndReason::Rejected { status, .. } => self.cause_of_refusal(*status),
+        };
+        let status = match reason {
+            EndReason::Rejected { status, .. } => Some(*status),
+            EndReason::Remote { cause } => *cause,
+            EndReason::Local | EndReason::TimedOut | EndReason::Unreachable => None,
+        };
+        End { cause, status }
+    }
+
+    fn cause_of_refusal(&self, status: u16) -> EndCause {
+        match status {
+            486 | 600 => EndCause::Busy,
+            // The far phone has rung: nobody came. It never rang: it cannot be reached.
+            408 | 480 if self.state == State::Alerting => EndCause::NoAnswer,
+            408 | 504 => EndCause::TimedOut,
+            480 | 410 | 430 => EndCause::Unavailable,
+            404 | 484 | 485 | 604 => EndCause::NotFound,
+            603 | 607 | 608 => EndCause::Rejected,
+            401 | 403 | 407 => EndCause::Forbidden,
+            406 | 415 | 488 | 606 => EndCause::NotAcceptable,
+            487 => EndCause::Cancelled,
+            500..=599 => EndCause::ServerError,
+            _ => EndCause::Failed,
+        }
+    }
+}

@@ -4,8 +4,10 @@
 //! bytes come in with the call (`handle_*`), what is to be done comes out (`poll_*`); every behaviour is therefore
 //! testable in virtual time.
 
+pub mod account;
 pub mod agent;
 pub mod call;
+pub mod clock;
 pub mod flow;
 pub mod media;
 pub mod pii;

@@ -9,6 +9,7 @@ pub mod error;
 pub mod event;
 pub mod snapshot;
 pub mod typescript;
+pub mod view;
 
 pub use backend::{Backend, Subscription};
 pub use command::{Command, dispatch};

@@ -1,0 +1,139 @@
+//! RTP sockets: one is always open in advance, so that a click becomes an INVITE without a detour.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::{NoticeCode, Output, Workbench};
+use crate::call::{self, EndCause};
+use crate::clock::Now;
+use crate::flow::Flow;
+use crate::media::{self as core_media, Command, MediaId};
+
+/// The sockets that the media plane holds for us beyond those of calls.
+#[derive(Debug, Default)]
+pub(super) struct Sockets {
+    next: u64,
+    spare: Spare,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq)]
+enum Spare {
+    #[default]
+    None,
+    Opening {
+        id: MediaId,
+        local: IpAddr,
+    },
+    Open {
+        id: MediaId,
+        address: SocketAddr,
+    },
+    /// It could not be opened; the next call tries anew.
+    Failed {
+        local: IpAddr,
+    },
+}
+
+/// What a call gets.
+pub(super) enum Socket {
+    Open(MediaId, SocketAddr),
+    /// It will come by [`core_media::Event::Opened`].
+    Awaited,
+}
+
+impl Workbench {
+    /// Opens the spare socket on the interface of that flow.
+    pub(super) fn prepare_media(&mut self, flow: Flow) {
+        self.release_media();
+        self.open_spare(flow.local.ip());
+    }
+
+    pub(super) fn release_media(&mut self) {
+        if let Spare::Open { id, .. } | Spare::Opening { id, .. } = std::mem::take(&mut self.media.spare) {
+            self.ask_media(Command::Close { id });
+        }
+    }
+
+    /// Takes the spare socket for a call and opens the next spare.
+    pub(super) fn take_socket(&mut self) -> Socket {
+        match self.media.spare {
+            Spare::Open { id, address } => {
+                self.open_spare(address.ip());
+                Socket::Open(id, address)
+            }
+            Spare::Failed { local } => {
+                self.open_spare(local);
+                Socket::Awaited
+            }
+            Spare::Opening { .. } | Spare::None => Socket::Awaited,
+        }
+    }
+
+    fn open_spare(&mut self, local: IpAddr) {
+        self.media.next += 1;
+        let id = MediaId(self.media.next);
+        self.media.spare = Spare::Opening { id, local };
+        self.ask_media(Command::Open { id, local });
+    }
+
+    pub(super) fn ask_media(&mut self, command: Command) {
+        self.outputs.push_back(Output::Media(command));
+    }
+
+    pub(super) fn media_event(&mut self, now: Now, event: core_media::Event) {
+        match event {
+            core_media::Event::Opened { id, address } => {
+                if matches!(self.media.spare, Spare::Opening { id: ours, .. } if ours == id) {
+                    self.media.spare = Spare::Open { id, address };
+                    self.socket_opened(now);
+                }
+            }
+            core_media::Event::OpenFailed { id, .. } => {
+                if let Spare::Opening { id: ours, local } = self.media.spare
+                    && ours == id
+                {
+                    self.media.spare = Spare::Failed { local };
+                    self.socket_failed(now);
+                }
+            }
+            core_media::Event::FirstPacket { .. } => {}
+            core_media::Event::DtmfReceived { id, digit } => {
+                let call = self.calls.iter().find(|call| call.media.as_ref().is_some_and(|media| media.id == id));
+                if let Some(call) = call {
+                    self.edge(super::Edge::Dtmf(call.id, digit));
+                }
+            }
+            core_media::Event::DeviceTrouble { role, trouble } => {
+                self.notices.retain(|notice| !matches!(notice.code, NoticeCode::Device(its, _) if its == role));
+                self.notify(now, NoticeCode::Device(role, trouble));
+            }
+            core_media::Event::DeviceHealed { role } => {
+                self.notices.retain(|notice| !matches!(notice.code, NoticeCode::Device(its, _) if its == role));
+                self.touch();
+            }
+        }
+    }
+
+    /// A call that waits for a socket gets it.
+    fn socket_opened(&mut self, now: Now) {
+        let waiting = self.calls.iter().find(|call| {
+            call.media.is_none() && matches!(call.state, call::State::Preparing | call::State::Answering { .. })
+        });
+        if let Some(id) = waiting.map(|call| call.id) {
+            self.proceed(now, id);
+        }
+    }
+
+    fn socket_failed(&mut self, now: Now) {
+        let waiting: Vec<_> = self
+            .calls
+            .iter()
+            .filter(|call| {
+                call.media.is_none() && matches!(call.state, call::State::Preparing | call::State::Answering { .. })
+            })
+            .map(|call| call.id)
+            .collect();
+        for id in waiting {
+            self.give_up(now, id, EndCause::MediaFailed);
+        }
+    }
+}

@@ -1,0 +1,426 @@
+//! The aggregate: the agent, the calls and the user agent, behind one `handle` and one `poll_output`.
+//!
+//! Everything that happens comes in by [`Workbench::handle`]; afterwards the caller drains [`Workbench::poll_output`] and
+//! asks [`Workbench::poll_timeout`] when to come back. Nothing else has a say.
+
+mod calls;
+mod events;
+mod media;
+mod sign_in;
+pub mod target;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use crate::account::{Account, Server};
+use crate::agent::{self, Agent, BreakReason};
+use crate::call::{Call, CallId, End};
+use crate::clock::Now;
+use crate::flow::{Destination, Flow, FlowId};
+use crate::media::{Codec, DeviceRole, DeviceTrouble};
+use crate::sip::user_agent::{self, UserAgent};
+use crate::{media as core_media, telemetry};
+
+pub use sign_in::{Failure, FailureCode, Registration};
+
+/// What does not change while the program runs.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The product token of `User-Agent`.
+    pub product: String,
+    /// Audio codecs in order of preference; never empty.
+    pub codecs: Vec<Codec>,
+    /// Answer incoming calls by ourselves after that time.
+    pub auto_answer: Option<Duration>,
+    /// 32 bytes of the system's randomness.
+    pub seed: [u8; 32],
+}
+
+/// The names that the caller gives to connections that are being made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnectId(pub u64);
+
+/// The caller's name for a command whose outcome it awaits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Ticket(pub u64);
+
+/// What happens.
+#[derive(Debug)]
+pub enum Input<'a> {
+    Command {
+        ticket: Ticket,
+        command: Command,
+    },
+    FlowUp {
+        connect: ConnectId,
+        flow: Flow,
+    },
+    ConnectFailed {
+        connect: ConnectId,
+        code: FailureCode,
+    },
+    FlowDown {
+        flow: FlowId,
+    },
+    Received {
+        flow: &'a Flow,
+        bytes: &'a [u8],
+    },
+    Media(core_media::Event),
+    /// The moment that [`Workbench::poll_timeout`] named has come.
+    Timeout,
+}
+
+/// What a person or a program asks for.
+#[derive(Debug, Clone)]
+pub enum Command {
+    SignIn(Account),
+    SignOut,
+    Ready,
+    Break(Option<BreakReason>),
+    AfterCallWork(Duration),
+    Call(crate::pii::Pii<String>),
+    Answer(Option<CallId>),
+    HangUp(Option<CallId>),
+    Hold(Option<CallId>),
+    Retrieve(Option<CallId>),
+    Mute(bool),
+    Dtmf {
+        call: Option<CallId>,
+        digits: crate::pii::Pii<String>,
+    },
+    DismissCall,
+    DismissNotice(u32),
+    /// How long after-call work lasts from now on; zero: none.
+    SetAfterCallWork(Duration),
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Output {
+    Transmit {
+        destination: Destination,
+        bytes: Vec<u8>,
+    },
+    Connect {
+        id: ConnectId,
+        server: Server,
+    },
+    CloseFlow(FlowId),
+    Media(core_media::Command),
+    /// A call has ended: write it down.
+    Record(Box<Call>),
+    Telemetry(telemetry::Event),
+    Edge(Edge),
+    Outcome {
+        ticket: Ticket,
+        outcome: Result<Option<CallId>, Refusal>,
+    },
+}
+
+/// The few moments that front ends want to know beyond the snapshot.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Edge {
+    Registered,
+    RegistrationFailed(Failure),
+    Unregistered,
+    Ringing(CallId),
+    Alerting(CallId),
+    Established(CallId),
+    Ended(CallId, End),
+    Dtmf(CallId, char),
+}
+
+/// Why a command was not carried out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("sign in first")]
+    NotSignedIn,
+    #[error("sign out first")]
+    AlreadySignedIn,
+    #[error("{0}")]
+    Account(#[from] crate::account::Malformed),
+    #[error("{0}")]
+    Target(#[from] target::Malformed),
+    #[error("not possible in agent state {}: wait, or end the call first", .0.state.code())]
+    Agent(Agent),
+    #[error("the call does not allow this in its present state")]
+    CallState,
+    #[error("there is no such call")]
+    NoCall,
+    #[error("a call is in progress: end it first")]
+    CallInProgress,
+    #[error("DTMF digits are 0-9 * # A-D, at most 64")]
+    Digits,
+    #[error("too many calls or messages at once")]
+    Full,
+}
+
+/// Something that stays visible until it is healed or dismissed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Notice {
+    pub id: u32,
+    pub code: NoticeCode,
+    pub at: Now,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum NoticeCode {
+    Device(DeviceRole, DeviceTrouble),
+    HoldRefused,
+    DtmfRefused,
+}
+
+/// Every timer of the workbench itself (those of SIP are the user agent's).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    /// The end of after-call work.
+    AfterCallWork,
+    /// The sign-in takes too long: give the agent the form back.
+    SignInGuard,
+    /// The next attempt to connect after the flow was lost.
+    Reconnect,
+    /// Answer this call by ourselves.
+    AutoAnswer(CallId),
+    /// The busy tone has been heard long enough.
+    ToneOff,
+}
+
+pub struct Workbench {
+    config: Config,
+    user_agent: UserAgent,
+    agent: Agent,
+    registration: Registration,
+    account: Option<Account>,
+    /// The flow of a registration that was refused while a call needs it.
+    lingering: Option<Flow>,
+    /// Live calls, oldest first. One at a time for now; nothing below relies on that.
+    calls: Vec<Call>,
+    last_call: Option<Call>,
+    muted: bool,
+    after_call_work: Duration,
+    notices: Vec<Notice>,
+    media: media::Sockets,
+    timers: BTreeMap<Timer, Instant>,
+    outputs: VecDeque<Output>,
+    ids: Ids,
+    rev: u64,
+}
+
+/// Counters from which ids are made.
+#[derive(Debug, Default)]
+struct Ids {
+    connect: u64,
+    notice: u32,
+    last_call: u64,
+    description: u64,
+}
+
+impl Workbench {
+    pub fn new(now: Now, config: Config) -> Self {
+        let user_agent = UserAgent::new(
+            user_agent::Config {
+                product: config.product.clone(),
+                timers: crate::sip::transaction::Timers::default(),
+                application_methods: Vec::new(),
+            },
+            config.seed,
+        );
+        Self {
+            user_agent,
+            agent: Agent::new(now),
+            registration: Registration::Offline { failure: None },
+            account: None,
+            lingering: None,
+            calls: Vec::new(),
+            last_call: None,
+            muted: false,
+            after_call_work: Duration::from_secs(15),
+            notices: Vec::new(),
+            media: media::Sockets::default(),
+            timers: BTreeMap::new(),
+            outputs: VecDeque::new(),
+            ids: Ids::default(),
+            rev: 0,
+            config,
+        }
+    }
+
+    /// Takes one input. Drain [`Self::poll_output`] before the next.
+    pub fn handle(&mut self, now: Now, input: Input<'_>) {
+        match input {
+            Input::Command { ticket, command } => {
+                let outcome = self.command(now, command);
+                self.outputs.push_back(Output::Outcome { ticket, outcome });
+                self.touch();
+            }
+            Input::FlowUp { connect, flow } => self.flow_up(now, connect, flow),
+            Input::ConnectFailed { connect, code } => self.connect_failed(now, connect, code),
+            Input::FlowDown { flow } => self.flow_down(now, flow),
+            Input::Received { flow, bytes } => self.user_agent.handle_received(now.instant, flow, bytes),
+            Input::Media(event) => self.media_event(now, event),
+            Input::Timeout => {}
+        }
+        self.fire_timers(now);
+        self.user_agent.handle_timeout(now.instant);
+        self.drain_user_agent(now);
+    }
+
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to call [`Self::handle`] with [`Input::Timeout`] at the latest.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.values().copied().chain(self.user_agent.poll_timeout()).min()
+    }
+
+    /// Grows with every change that a front end can see.
+    pub const fn rev(&self) -> u64 {
+        self.rev
+    }
+
+    pub const fn agent(&self) -> &Agent {
+        &self.agent
+    }
+
+    pub const fn registration(&self) -> &Registration {
+        &self.registration
+    }
+
+    pub const fn account(&self) -> Option<&Account> {
+        self.account.as_ref()
+    }
+
+    pub fn calls(&self) -> &[Call] {
+        &self.calls
+    }
+
+    /// The call that ended last, until the next one begins or it is dismissed.
+    pub const fn last_call(&self) -> Option<&Call> {
+        self.last_call.as_ref()
+    }
+
+    pub const fn muted(&self) -> bool {
+        self.muted
+    }
+
+    pub const fn after_call_work(&self) -> Duration {
+        self.after_call_work
+    }
+
+    pub fn notices(&self) -> &[Notice] {
+        &self.notices
+    }
+
+    /// Live SIP sessions, transactions and registrations.
+    pub fn load(&self) -> (usize, usize, usize) {
+        self.user_agent.load()
+    }
+
+    fn command(&mut self, now: Now, command: Command) -> Result<Option<CallId>, Refusal> {
+        match command {
+            Command::SignIn(account) => self.sign_in(now, account)?,
+            Command::SignOut => self.sign_out(now)?,
+            Command::Ready => self.presence(now, agent::Input::Ready)?,
+            Command::Break(reason) => self.presence(now, agent::Input::Break(reason))?,
+            Command::AfterCallWork(rest) => self.presence(now, agent::Input::AfterCallWork(rest))?,
+            Command::Call(text) => return self.dial(now, text.expose()).map(Some),
+            Command::Answer(call) => self.answer(now, call)?,
+            Command::HangUp(call) => self.hang_up(now, call)?,
+            Command::Hold(call) => self.hold(now, call)?,
+            Command::Retrieve(call) => self.retrieve(now, call)?,
+            Command::Mute(muted) => self.mute(muted),
+            Command::Dtmf { call, digits } => self.dtmf(now, call, digits.expose())?,
+            Command::DismissCall => self.last_call = None,
+            Command::DismissNotice(id) => self.notices.retain(|notice| notice.id != id),
+            Command::SetAfterCallWork(time) => self.after_call_work = time,
+        }
+        Ok(None)
+    }
+
+    fn presence(&mut self, now: Now, input: agent::Input) -> Result<(), Refusal> {
+        if self.account.is_none() {
+            return Err(Refusal::NotSignedIn);
+        }
+        self.agent.handle(now, input).map_err(|_| Refusal::Agent(self.agent))?;
+        match input {
+            agent::Input::Ready => self.track(self.tracked("sip_call_set_idle")),
+            agent::Input::Break(_) => self.track(self.tracked("sip_call_set_resting")),
+            agent::Input::AfterCallWork(rest) => {
+                let seconds = i64::try_from(rest.as_secs()).unwrap_or(i64::MAX);
+                self.track(self.tracked("sip_call_wrap_up").with("seconds", telemetry::Value::Number(seconds)));
+            }
+            _ => {}
+        }
+        self.agent_moved();
+        Ok(())
+    }
+
+    /// Moves the agent by something that is not a command; an illegal move is an error of ours and changes nothing.
+    fn move_agent(&mut self, now: Now, input: agent::Input) {
+        if let Err(illegal) = self.agent.handle(now, input) {
+            debug_assert!(false, "{input:?}: {illegal}");
+        }
+        self.agent_moved();
+    }
+
+    fn agent_moved(&mut self) {
+        match self.agent.state {
+            agent::State::AfterCallWork { until, .. } => self.timers.insert(Timer::AfterCallWork, until.instant),
+            _ => self.timers.remove(&Timer::AfterCallWork),
+        };
+        self.touch();
+    }
+
+    fn fire_timers(&mut self, now: Now) {
+        while let Some(timer) =
+            self.timers.iter().filter(|(_, at)| **at <= now.instant).min_by_key(|(_, at)| **at).map(|(timer, _)| *timer)
+        {
+            self.timers.remove(&timer);
+            match timer {
+                Timer::AfterCallWork => {
+                    let registered = self.registration.is_registered();
+                    self.move_agent(now, agent::Input::AfterCallWorkOver { registered });
+                }
+                Timer::SignInGuard => self.sign_in_took_too_long(now),
+                Timer::Reconnect => self.connect(),
+                Timer::AutoAnswer(call) => {
+                    // The caller may have gone in the meantime: then there is nothing to answer.
+                    let _ = self.answer(now, Some(call));
+                }
+                Timer::ToneOff => self.outputs.push_back(Output::Media(core_media::Command::Tone(None))),
+            }
+        }
+    }
+
+    fn touch(&mut self) {
+        self.rev += 1;
+    }
+
+    fn edge(&mut self, edge: Edge) {
+        self.outputs.push_back(Output::Edge(edge));
+        self.touch();
+    }
+
+    fn track(&mut self, event: telemetry::Event) {
+        self.outputs.push_back(Output::Telemetry(event));
+    }
+
+    /// A tracking event with the extension, the first parameter of every SipCall row.
+    fn tracked(&self, name: &'static str) -> telemetry::Event {
+        let extension = self.account.as_ref().map(|account| account.user.expose().clone()).unwrap_or_default();
+        telemetry::Event::new(name).text("extNo", extension)
+    }
+
+    fn notify(&mut self, now: Now, code: NoticeCode) {
+        if self.notices.iter().any(|notice| notice.code == code) {
+            return;
+        }
+        self.ids.notice += 1;
+        self.notices.push(Notice { id: self.ids.notice, code, at: now });
+        self.touch();
+    }
+}

@@ -1,0 +1,189 @@
+//! From the core's state to what is shown: the only place that knows both.
+
+use deskline_core::call::{self, Change, Hold};
+use deskline_core::workbench::{self, Workbench};
+use deskline_core::{account, agent, flow, media};
+
+use crate::snapshot::{
+    Account, Agent, AgentAction, Call, CallAction, CallDirection, CallEnd, CallState, DeviceRole, DeviceTrouble,
+    EndCause, Notice, NoticeCode, NoticeLevel, Registration, RegistrationFailure, RegistrationFailureCode, Transport,
+};
+
+pub fn account(account: &account::Account) -> Account {
+    let server = &account.server;
+    let host = server.uri_host();
+    let default = server.port == server.transport.default_port();
+    Account {
+        server: if default { host } else { format!("{host}:{}", server.port) },
+        user: account.user.expose().clone(),
+        display_name: account.display_name.as_ref().map(|name| name.expose().clone()),
+        transport: server.transport.into(),
+    }
+}
+
+/// `now` places the moment of the next attempt on the calendar.
+pub fn registration(workbench: &Workbench, now: deskline_core::clock::Now) -> Registration {
+    match workbench.registration() {
+        workbench::Registration::Offline { failure } => Registration::Offline { failure: failure.map(Into::into) },
+        workbench::Registration::Connecting { .. } | workbench::Registration::Registering { .. } => {
+            Registration::Registering
+        }
+        workbench::Registration::Registered { since, .. } => Registration::Registered { since_ms: since.unix_ms },
+        workbench::Registration::Restoring { since, failure, .. } => Registration::Reconnecting {
+            since_ms: since.unix_ms,
+            retry_at_ms: workbench.reconnect_at().map(|at| now.plus(at.saturating_duration_since(now.instant)).unix_ms),
+            failure: (*failure).into(),
+        },
+        workbench::Registration::Unregistering { .. } => Registration::Unregistering,
+    }
+}
+
+pub fn agent(workbench: &Workbench) -> Agent {
+    let agent = workbench.agent();
+    let signed_in = workbench.account().is_some();
+    let candidates = [
+        (AgentAction::SignIn, agent::Input::SignIn, true),
+        (AgentAction::SignOut, agent::Input::SignOut, workbench.calls().is_empty()),
+        (AgentAction::Ready, agent::Input::Ready, signed_in),
+        (AgentAction::Break, agent::Input::Break(None), signed_in),
+        (AgentAction::AfterCallWork, agent::Input::AfterCallWork(std::time::Duration::ZERO), signed_in),
+        (
+            AgentAction::Call,
+            agent::Input::Dialing,
+            workbench.calls().is_empty() && workbench.registration().flow().is_some(),
+        ),
+    ];
+    Agent {
+        code: agent.state.code(),
+        since_ms: agent.since.unix_ms,
+        until_ms: match agent.state {
+            agent::State::AfterCallWork { until, .. } => Some(until.unix_ms),
+            _ => None,
+        },
+        break_reason: match agent.state {
+            agent::State::Break(reason) => reason.map(agent::BreakReason::id),
+            _ => None,
+        },
+        allowed: candidates
+            .into_iter()
+            .filter(|(_, input, possible)| *possible && agent.allows(*input))
+            .map(|(action, ..)| action)
+            .collect(),
+    }
+}
+
+pub fn call(call: &call::Call, muted: bool) -> Call {
+    Call {
+        id: call.id.to_string(),
+        direction: call.direction.into(),
+        number: call.number.expose().clone(),
+        name: call.name.as_ref().map(|name| name.expose().clone()),
+        state: match &call.state {
+            call::State::Preparing | call::State::Dialing => CallState::Dialing,
+            call::State::Alerting => CallState::Alerting,
+            call::State::Ringing { .. } => CallState::Ringing,
+            call::State::Answering { .. } => CallState::Answering,
+            call::State::Established { hold: Hold::Active, .. } => CallState::Talking,
+            call::State::Established { hold: Hold::Held, .. } => CallState::Held,
+            call::State::Ended(_) => CallState::Ended,
+        },
+        since_ms: call.since.unix_ms,
+        started_ms: call.started.unix_ms,
+        answered_ms: call.answered.map(|at| at.unix_ms),
+        ended_ms: call.ended.map(|at| at.unix_ms),
+        held_by_peer: call.held_by_peer(),
+        muted: muted && call.is_established(),
+        codec: call.codec().map(|codec| codec.name().to_owned()),
+        dtmf: call.dtmf.expose().clone(),
+        end: match call.state {
+            call::State::Ended(end) => Some(end.into()),
+            _ => None,
+        },
+        allowed: call_actions(call),
+    }
+}
+
+fn call_actions(call: &call::Call) -> Vec<CallAction> {
+    match call.state {
+        call::State::Preparing | call::State::Dialing | call::State::Alerting | call::State::Answering { .. } => {
+            vec![CallAction::Hangup]
+        }
+        call::State::Ringing { .. } => vec![CallAction::Answer, CallAction::Hangup],
+        call::State::Established { hold, change } => {
+            let mut actions = vec![CallAction::Hangup, CallAction::Mute, CallAction::Dtmf];
+            match (hold, change) {
+                (Hold::Active, Change::None) => actions.push(CallAction::Hold),
+                (Hold::Held, Change::None) => actions.push(CallAction::Retrieve),
+                // One re-INVITE at a time.
+                (_, Change::Holding | Change::Retrieving) => {}
+            }
+            actions
+        }
+        call::State::Ended(_) => Vec::new(),
+    }
+}
+
+pub fn notice(notice: &workbench::Notice) -> Notice {
+    use deskline_core::media::{DeviceRole as Role, DeviceTrouble as Trouble};
+    let (level, code) = match notice.code {
+        workbench::NoticeCode::HoldRefused => (NoticeLevel::Warning, NoticeCode::HoldRefused),
+        workbench::NoticeCode::DtmfRefused => (NoticeLevel::Warning, NoticeCode::DtmfRefused),
+        workbench::NoticeCode::Device(role, trouble) => (
+            if role == Role::Ringer { NoticeLevel::Warning } else { NoticeLevel::Error },
+            match (role, trouble) {
+                (Role::Microphone, Trouble::Missing) => NoticeCode::MicrophoneMissing,
+                (Role::Microphone, Trouble::Busy) => NoticeCode::MicrophoneBusy,
+                (Role::Microphone, Trouble::Denied) => NoticeCode::MicrophoneDenied,
+                (Role::Microphone, Trouble::Failed) => NoticeCode::MicrophoneFailed,
+                (Role::Speaker, Trouble::Missing) => NoticeCode::SpeakerMissing,
+                (Role::Speaker, Trouble::Busy) => NoticeCode::SpeakerBusy,
+                (Role::Speaker, Trouble::Denied | Trouble::Failed) => NoticeCode::SpeakerFailed,
+                (Role::Ringer, Trouble::Missing) => NoticeCode::RingerMissing,
+                (Role::Ringer, Trouble::Busy) => NoticeCode::RingerBusy,
+                (Role::Ringer, Trouble::Denied | Trouble::Failed) => NoticeCode::RingerFailed,
+            },
+        ),
+    };
+    Notice { id: notice.id, level, code, at_ms: notice.at.unix_ms }
+}
+
+/// Enums that say the same on both sides.
+macro_rules! same_variants {
+    ($($from:path => $to:ty { $($variant:ident),+ $(,)? })+) => {
+        $( impl From<$from> for $to {
+            fn from(value: $from) -> Self {
+                type Source = $from;
+                match value { $( Source::$variant => Self::$variant, )+ }
+            }
+        } )+
+    };
+}
+
+same_variants! {
+    flow::Transport => Transport { Udp, Tcp, Tls, Ws, Wss }
+    Transport => flow::Transport { Udp, Tcp, Tls, Ws, Wss }
+    call::Direction => CallDirection { Inbound, Outbound, Internal }
+    media::DeviceRole => DeviceRole { Microphone, Speaker, Ringer }
+    DeviceRole => media::DeviceRole { Microphone, Speaker, Ringer }
+    media::DeviceTrouble => DeviceTrouble { Missing, Busy, Denied, Failed }
+    workbench::FailureCode => RegistrationFailureCode {
+        WrongCredentials, UnknownUser, UnknownHost, ConnectionRefused, TimedOut, NetworkUnreachable,
+        NotSipOverWebSocket, UnsupportedTransport, ConnectionLost, ServerError, Refused,
+    }
+    call::EndCause => EndCause {
+        HungUp, PeerHungUp, Cancelled, Missed, AnsweredElsewhere, Declined, NotReady, Busy, NoAnswer, NotFound, Rejected,
+        Forbidden, Unavailable, NotAcceptable, ServerError, TimedOut, Unreachable, MediaFailed, Failed,
+    }
+}
+
+impl From<call::End> for CallEnd {
+    fn from(end: call::End) -> Self {
+        Self { cause: end.cause.into(), status: end.status }
+    }
+}
+
+impl From<workbench::Failure> for RegistrationFailure {
+    fn from(failure: workbench::Failure) -> Self {
+        Self { code: failure.code.into(), status: failure.status }
+    }
+}
