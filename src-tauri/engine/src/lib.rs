@@ -3,3 +3,5 @@
 pub mod audio;
 pub mod media;
 pub mod net;
+pub mod settings;
+pub mod store;
