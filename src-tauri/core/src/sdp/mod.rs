@@ -5,4 +5,8 @@ pub mod offer_answer;
 pub mod parse;
 pub mod write;
 
-pub use offer_answer::{LocalMedia, Negotiated};
+#[cfg(test)]
+mod tests;
+
+pub use offer_answer::{Error, LocalMedia, Negotiated, accept, accept_reoffer, answer, offer, reoffer};
+pub use parse::Description;

@@ -7,7 +7,12 @@ mod parse;
 mod write;
 
 #[cfg(test)]
+mod mutation;
+#[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+pub(crate) use mutation::Mutation;
 
 pub use framer::{Frame, FrameError, StreamFramer};
 pub use parse::{ParseError, parse};
