@@ -2,6 +2,7 @@
 
 pub mod conceal;
 pub mod dtmf;
+pub mod jitter;
 pub mod levels;
 pub mod resample;
 pub mod rtp;
