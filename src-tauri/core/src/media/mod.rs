@@ -4,8 +4,11 @@ pub mod conceal;
 pub mod dtmf;
 pub mod jitter;
 pub mod levels;
+pub mod quality;
 pub mod resample;
+pub mod rtcp;
 pub mod rtp;
+pub mod timescale;
 
 use std::net::SocketAddr;
 

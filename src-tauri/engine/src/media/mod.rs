@@ -3,6 +3,7 @@
 //! One media thread of its own does all of it; the event loop speaks to it through [`MediaPlane`].
 
 pub mod codec;
+pub mod stream;
 
 use deskline_core::media as core_media;
 
