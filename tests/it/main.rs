@@ -1,3 +1,5 @@
 //! The integration tests of the whole workspace, in one binary.
+#![allow(clippy::unwrap_used)]
 
+mod rigs;
 mod types;
