@@ -27,7 +27,6 @@ const DEMO: &[&str] = &["fonts-noto-cjk", "openbox", "pulseaudio", "pulseaudio-u
 const TEST: &[&str] = &[
     "baresip-core",
     "chromium",
-    "chromium-driver",
     "kamailio",
     "kamailio-tls-modules",
     "kamailio-websocket-modules",

@@ -111,7 +111,6 @@ fn probes(purpose: Purpose) -> Vec<Probe> {
             "baresip",
             "sipp",
             "chromium",
-            "chromedriver",
         ],
     };
     let libraries = ["webkit2gtk-4.1", "librsvg-2.0", "alsa", "ayatana-appindicator3-0.1"];
