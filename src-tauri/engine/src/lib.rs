@@ -1,7 +1,16 @@
 //! The impure half of Deskline: the event loop, sockets, sound devices and disk around the pure core.
 
 pub mod audio;
+pub mod demo;
+mod engine;
+mod event_loop;
 pub mod media;
 pub mod net;
+mod records;
 pub mod settings;
 pub mod store;
+mod subscription;
+mod view;
+
+pub use engine::{Engine, EngineConfig, StartError};
+pub use subscription::Subscription;
