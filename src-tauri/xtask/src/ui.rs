@@ -75,7 +75,7 @@ fn newest(folder: &Path) -> Option<SystemTime> {
     for entry in fs::read_dir(folder).ok()? {
         let entry = entry.ok()?;
         let name = entry.file_name();
-        if name == "node_modules" || name == "dist" {
+        if ["node_modules", "dist", "dist-preview", "e2e"].iter().any(|other| name == *other) {
             continue;
         }
         let kind = entry.file_type().ok()?;
