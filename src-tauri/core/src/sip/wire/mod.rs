@@ -16,7 +16,7 @@ pub(crate) use mutation::Mutation;
 
 pub use framer::{Frame, FrameError, StreamFramer};
 pub use parse::{ParseError, parse};
-pub use write::write;
+pub use write::{write, write_request, write_response};
 
 /// The longest message that is read, in bytes: what fits a UDP datagram.
 pub const MAX_MESSAGE: usize = 64 * 1024;

@@ -16,7 +16,7 @@ pub fn write(message: &Message) -> Vec<u8> {
     }
 }
 
-fn write_request(request: &Request) -> Vec<u8> {
+pub fn write_request(request: &Request) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(96 + size(&request.headers) + request.body.len());
     let method = request.method.as_str();
     bytes.extend_from_slice(if is_token(method) { method.as_bytes() } else { b"INVALID" });
@@ -25,7 +25,7 @@ fn write_request(request: &Request) -> Vec<u8> {
     finish(bytes, &request.headers, &request.body)
 }
 
-fn write_response(response: &Response) -> Vec<u8> {
+pub fn write_response(response: &Response) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(48 + response.reason.len() + size(&response.headers) + response.body.len());
     let _ = write!(bytes, "SIP/2.0 {:03} ", response.status.code().min(999));
     push_value(&mut bytes, &response.reason);
