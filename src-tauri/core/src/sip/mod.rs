@@ -4,6 +4,8 @@ pub mod dialog;
 pub mod digest;
 pub mod message;
 pub mod registration;
+#[cfg(test)]
+mod simulation;
 pub mod transaction;
 pub mod uri;
 pub mod user_agent;

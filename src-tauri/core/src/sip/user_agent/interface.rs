@@ -1,13 +1,12 @@
-//! The user agent: registrations as a client, INVITE sessions in both roles, and the remaining requests handed to the
-//! application. The desktop uses it with one registrar, the embedded centre uses the same code as a server with many.
+//! The words in which the application and the user agent speak to each other.
 
-use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::message::{Headers, Request, Response};
-use super::uri::{NameAddr, Uri};
-use crate::flow::{Destination, Flow, FlowId};
+use crate::flow::{Destination, Flow};
 use crate::pii::Pii;
+use crate::sip::message::{Headers, Method, Request};
+use crate::sip::transaction::Timers;
+use crate::sip::uri::{NameAddr, Uri};
 
 /// One INVITE session (a call leg), from the first INVITE until it has ended and been forgotten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -26,10 +25,10 @@ pub struct Config {
     /// `User-Agent` and `Server`.
     pub product: String,
     /// RFC 3261 T1, T2, T4; tests may shorten nothing: virtual time is free.
-    pub timers: super::transaction::Timers,
+    pub timers: Timers,
     /// Extension methods handed to the application as [`Event::Request`]; everything else unknown is answered 405.
     /// OPTIONS is answered by the user agent itself unless it stands here.
-    pub application_methods: Vec<super::message::Method>,
+    pub application_methods: Vec<Method>,
 }
 
 #[derive(Debug, Clone)]
@@ -70,16 +69,12 @@ pub enum EndReason {
     Local,
     /// The peer sent BYE, or CANCEL before we answered; `cause` is the status of its Reason header (RFC 3326), as with
     /// 200 "Call completed elsewhere".
-    Remote {
-        cause: Option<u16>,
-    },
+    Remote { cause: Option<u16> },
     /// A final answer ≥ 300 to our INVITE.
-    Rejected {
-        status: u16,
-        reason: String,
-    },
-    /// No answer at all (timer B), no ACK (timer H), or the flow broke before the dialog stood.
+    Rejected { status: u16, reason: String },
+    /// No answer at all to our INVITE or re-INVITE (Timer B), or no ACK to our 2xx within 64·T1.
     TimedOut,
+    /// The flow broke before the dialog stood.
     Unreachable,
 }
 
@@ -120,7 +115,8 @@ pub enum Event {
         body: Vec<u8>,
         headers: Headers,
     },
-    /// The ACK to our 2xx; its body answers the offer in our 2xx when the INVITE had none.
+    /// The ACK to our 2xx; its body answers the offer in our 2xx when the INVITE had none. After a re-INVITE it comes
+    /// only if that had no offer.
     Confirmed {
         session: SessionId,
         body: Vec<u8>,
@@ -188,116 +184,4 @@ pub enum Error {
     Header(String),
     #[error("too many sessions or transactions")]
     Full,
-}
-
-pub struct UserAgent {}
-
-#[allow(unused_variables, clippy::todo)]
-impl UserAgent {
-    /// `seed` feeds the generator of tags, branches, Call-IDs and cnonces: 32 bytes of the system's randomness.
-    pub fn new(config: Config, seed: [u8; 32]) -> Self {
-        todo!()
-    }
-
-    /// One datagram, or one message framed from a stream (see [`super::wire::StreamFramer`]), or one WebSocket message.
-    pub fn handle_received(&mut self, now: Instant, flow: &Flow, bytes: &[u8]) {
-        todo!()
-    }
-
-    /// The flow is gone: transactions on it fail as by a transport error (RFC 3261 §8.1.3.1, §17.1.4), registrations on
-    /// it are reported failed, confirmed sessions stay (the application gives them a new flow or ends them).
-    pub fn handle_flow_closed(&mut self, now: Instant, flow: FlowId) {
-        todo!()
-    }
-
-    pub fn handle_timeout(&mut self, now: Instant) {
-        todo!()
-    }
-
-    /// When [`Self::handle_timeout`] wants to be called next.
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        todo!()
-    }
-
-    pub fn poll_output(&mut self) -> Option<Output> {
-        todo!()
-    }
-
-    /// Registers and keeps registered (refresh before expiry, digest, 423, retry with back-off). `expires` is what we ask for.
-    pub fn register(&mut self, now: Instant, identity: Identity, registrar: Uri, expires: Duration) -> RegistrationId {
-        todo!()
-    }
-
-    /// A new flow for a registration (after [`Event::RegistrationFailed`] or a changed address): registers at once.
-    pub fn move_registration(&mut self, now: Instant, id: RegistrationId, flow: Flow) -> Result<(), Error> {
-        todo!()
-    }
-
-    /// Removes the binding (Expires 0); ends with [`Event::Unregistered`] whether the server answers or not.
-    pub fn unregister(&mut self, now: Instant, id: RegistrationId) -> Result<(), Error> {
-        todo!()
-    }
-
-    pub fn invite(&mut self, now: Instant, invite: Invite) -> Result<SessionId, Error> {
-        todo!()
-    }
-
-    /// 180, 181, 182 or 183 on an incoming session; a body makes it early media.
-    pub fn progress(&mut self, now: Instant, session: SessionId, status: u16, body: Vec<u8>) -> Result<(), Error> {
-        todo!()
-    }
-
-    /// 200 with our SDP on an incoming session; retransmitted until ACK (RFC 3261 §13.3.1.4).
-    pub fn answer(&mut self, now: Instant, session: SessionId, body: Vec<u8>, headers: Headers) -> Result<(), Error> {
-        todo!()
-    }
-
-    /// A final refusal of an incoming session (300..=699).
-    pub fn reject(&mut self, now: Instant, session: SessionId, status: u16, headers: Headers) -> Result<(), Error> {
-        todo!()
-    }
-
-    /// Ends a session whatever its state: CANCEL (once a provisional answer is there), BYE, or 603 to an INVITE that rings.
-    pub fn hang_up(&mut self, now: Instant, session: SessionId) -> Result<(), Error> {
-        todo!()
-    }
-
-    /// A re-INVITE with a new offer; 491 is retried after its random delay (RFC 3261 §14.1).
-    pub fn reoffer(&mut self, now: Instant, session: SessionId, offer: Vec<u8>) -> Result<(), Error> {
-        todo!()
-    }
-
-    pub fn accept_reoffer(&mut self, now: Instant, session: SessionId, body: Vec<u8>) -> Result<(), Error> {
-        todo!()
-    }
-
-    pub fn refuse_reoffer(&mut self, now: Instant, session: SessionId, status: u16) -> Result<(), Error> {
-        todo!()
-    }
-
-    /// Gives a session a new flow (after a changed address or a broken connection): all later requests go along it with
-    /// its Contact. Re-INVITE with the unchanged offer by [`Self::reoffer`] to tell the peer.
-    pub fn move_session(&mut self, now: Instant, session: SessionId, flow: Flow) -> Result<(), Error> {
-        todo!()
-    }
-
-    /// An INFO inside the session (RFC 6086 legacy usage: `application/dtmf-relay` and the like).
-    pub fn info(&mut self, now: Instant, session: SessionId, content_type: &str, body: Vec<u8>) -> Result<(), Error> {
-        todo!()
-    }
-
-    /// Answers an [`Event::Request`]; Via, From, To, Call-ID and CSeq are filled in by the user agent.
-    pub fn respond(&mut self, now: Instant, id: RequestId, response: Response) -> Result<(), Error> {
-        todo!()
-    }
-
-    /// The peer address learned for a session, for diagnostics.
-    pub fn session_peer(&self, session: SessionId) -> Option<SocketAddr> {
-        todo!()
-    }
-
-    /// Live sessions, transactions and registrations: (sessions, transactions, registrations).
-    pub fn load(&self) -> (usize, usize, usize) {
-        todo!()
-    }
 }

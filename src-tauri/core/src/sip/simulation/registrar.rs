@@ -1,0 +1,154 @@
+//! Registrations at a server that checks digests.
+
+use super::super::digest::{self, Algorithm, Challenge, Digested, Login};
+use super::super::message::{HeaderAccess, HeaderName, Request, Response};
+use super::super::user_agent::RequestId;
+use super::*;
+
+/// A registrar with one nonce; it grants what is asked for, at most 60 s and at least 20.
+fn registrar(ua: &mut UserAgent, now: Instant, event: &Event) {
+    answer_register(ua, now, event, Algorithm::Sha256, 20);
+}
+
+fn registrar_md5(ua: &mut UserAgent, now: Instant, event: &Event) {
+    answer_register(ua, now, event, Algorithm::Md5, 0);
+}
+
+fn answer_register(ua: &mut UserAgent, now: Instant, event: &Event, algorithm: Algorithm, minimum: u32) {
+    let Event::Request { id, request, .. } = event else { return };
+    ua.respond(now, *id, judge(request, algorithm, minimum)).unwrap();
+}
+
+fn judge(request: &Request, algorithm: Algorithm, minimum: u32) -> Response {
+    let proof = digest::Credentials::for_realm(&request.headers, HeaderName::Authorization, "example.org");
+    let challenge = Challenge::new("example.org", "n0", algorithm);
+    let password = Pii::new("secret".to_owned());
+    let login = Login { user: "u0", password: &password };
+    let uri = request.uri.to_string();
+    let digested = Digested { method: &request.method, uri: &uri, body: &request.body };
+    if !proof.is_some_and(|proof| proof.verify(&challenge, login, digested)) {
+        let mut response = Response::new(401);
+        response.headers.add(HeaderName::WwwAuthenticate, challenge.to_string());
+        return response;
+    }
+    let asked = request.headers.expires().unwrap();
+    if asked > 0 && asked < minimum {
+        let mut response = Response::new(423);
+        response.headers.add(HeaderName::MinExpires, minimum.to_string());
+        return response;
+    }
+    let mut response = Response::new(200);
+    if asked > 0 {
+        let contact = request.headers.contact().unwrap();
+        let contact = contact.with_param("expires", Some(&asked.min(60).to_string()));
+        response.headers.add(HeaderName::Contact, contact.to_string());
+    }
+    response
+}
+
+fn registered(event: &Event) -> Option<Duration> {
+    match event {
+        Event::Registered { expires, .. } => Some(*expires),
+        _ => None,
+    }
+}
+
+#[test]
+fn registration_answers_the_challenge_refreshes_and_ends() {
+    for application in [registrar as Application, registrar_md5] {
+        for transport in [Transport::Udp, Transport::Tcp, Transport::Ws] {
+            let mut world = World::new(1, transport, &[passive, application]);
+            let id = world.register(0, 1, 3600);
+            assert_eq!(world.await_event(0, registered), Duration::from_secs(60));
+            assert_eq!(world.sent_by(0).len(), 2);
+            world.run(ms(61_000));
+            // Refreshed at 30 s and 60 s with the nonce that is known already.
+            assert_eq!(world.sent_by(0).len(), 4);
+            assert_eq!(world.count(0, |event| registered(event).is_some()), 3);
+            world.ends[0].ua.unregister(world.now, id).unwrap();
+            world.run_out();
+            assert_eq!(world.count(0, |event| matches!(event, Event::Unregistered { .. })), 1);
+            world.assert_empty();
+        }
+    }
+}
+
+#[test]
+fn too_short_an_interval_is_raised() {
+    let mut world = World::new(2, Transport::Udp, &[passive, registrar]);
+    world.register(0, 1, 10);
+    assert_eq!(world.await_event(0, registered), Duration::from_secs(20));
+}
+
+#[test]
+fn wrong_password_is_final() {
+    let mut world = World::new(3, Transport::Udp, &[passive, registrar]);
+    let mut identity = world.identity(0, 1);
+    identity.credentials = Some(Credentials { user: "u0".into(), password: Pii::new("wrong".into()) });
+    let id = world.ends[0].ua.register(world.now, identity, Uri::sip_host("example.org"), Duration::from_secs(60));
+    let (status, retry_in) = world.await_event(0, |event| match event {
+        Event::RegistrationFailed { status, retry_in, .. } => Some((*status, *retry_in)),
+        _ => None,
+    });
+    assert_eq!((status, retry_in), (Some(401), None));
+    world.run(ms(600_000));
+    assert_eq!(world.sent_by(0).len(), 2, "tried again for nothing");
+    world.ends[0].ua.unregister(world.now, id).unwrap();
+    world.run_out();
+    world.assert_empty();
+}
+
+#[test]
+fn silent_registrar_is_tried_again_later_and_later() {
+    let mut world = World::new(4, Transport::Udp, &[passive]);
+    let id = world.register(0, 9, 60);
+    world.run(ms(600_000));
+    let waits: Vec<u64> = world.ends[0]
+        .events
+        .iter()
+        .filter_map(|(_, event)| match event {
+            Event::RegistrationFailed { status: None, retry_in: Some(wait), .. } => Some(wait.as_secs()),
+            _ => None,
+        })
+        .collect();
+    for (wait, bound) in waits.iter().zip([10, 20, 40, 80, 160, 300]) {
+        assert!((bound / 2..=bound).contains(wait), "{waits:?}");
+    }
+    assert!(waits.len() >= 4, "{waits:?}");
+    world.ends[0].ua.unregister(world.now, id).unwrap();
+    world.run_out();
+    world.assert_empty();
+}
+
+#[test]
+fn new_flow_registers_at_once() {
+    let mut world = World::new(5, Transport::Tcp, &[passive, registrar]);
+    let id = world.register(0, 1, 60);
+    world.await_event(0, registered);
+    let flow = world.flow(0, 1);
+    world.ends[0].ua.handle_flow_closed(world.now, flow.id);
+    let failed = world.await_event(0, |event| match event {
+        Event::RegistrationFailed { status, retry_in, .. } => Some((*status, *retry_in)),
+        _ => None,
+    });
+    assert_eq!(failed, (None, None));
+    world.run(ms(120_000));
+    assert_eq!(world.sent_by(0).len(), 2, "nothing goes along a dead flow");
+    world.ends[0].ua.move_registration(world.now, id, flow).unwrap();
+    world.run(ms(10));
+    assert_eq!(world.count(0, |event| registered(event).is_some()), 2);
+}
+
+#[test]
+fn unanswered_request_of_the_application_is_forgotten() {
+    let mut world = World::new(6, Transport::Udp, &[passive, passive]);
+    let id = world.register(0, 1, 60);
+    let request: RequestId = world.await_event(1, |event| match event {
+        Event::Request { id, .. } => Some(*id),
+        _ => None,
+    });
+    world.ends[0].ua.unregister(world.now, id).unwrap();
+    world.run_out();
+    assert!(world.ends[1].ua.respond(world.now, request, Response::new(200)).is_err());
+    world.assert_empty();
+}

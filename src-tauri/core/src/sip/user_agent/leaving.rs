@@ -1,0 +1,150 @@
+//! How sessions end: CANCEL, BYE, refusals, and the peer's (RFC 3261 §9, §15).
+
+use std::time::Instant;
+
+use super::session::{Exchange, Leaving, Phase, Session};
+use super::stack::Stack;
+use super::transactions::{ClientMachine, Purpose, TransactionId};
+use super::{EndReason, Error, Event};
+use crate::sip::dialog::Dialog;
+use crate::sip::message::{Headers, Method, Response};
+use crate::sip::transaction::client_invite;
+
+impl Session {
+    /// Ends for the application, with nothing left to do on the wire.
+    pub(super) fn end(&mut self, stack: &mut Stack, reason: EndReason) {
+        self.phase = Phase::Leaving(Leaving::Gone);
+        stack.event(Event::Ended { session: self.id, reason });
+    }
+
+    /// Ends in whatever way the phase asks for. `reason` is what the application is told.
+    pub(super) fn leave(&mut self, now: Instant, stack: &mut Stack, reason: EndReason) {
+        match std::mem::replace(&mut self.phase, Phase::Leaving(Leaving::Gone)) {
+            Phase::Calling { invite } => {
+                let heard = stack.transactions.client(invite).is_some_and(|client| match &client.machine {
+                    ClientMachine::Invite(machine) => !matches!(machine.state(), client_invite::State::Calling { .. }),
+                    ClientMachine::NonInvite(_) => false,
+                });
+                if heard {
+                    self.cancel(now, stack, invite);
+                } else {
+                    self.phase = Phase::Leaving(Leaving::CancelHeld { invite });
+                }
+            }
+            Phase::Ringing(ringing) => stack.respond_with(now, ringing.invite, 603),
+            Phase::Confirmed(confirmed) => match confirmed.exchange {
+                Exchange::Unacknowledged(unacknowledged) => {
+                    let dialog = Box::new(confirmed.dialog);
+                    self.phase = Phase::Leaving(Leaving::ByeHeld { dialog, unacknowledged });
+                }
+                exchange => {
+                    if let Exchange::Theirs { request, .. } = exchange {
+                        stack.respond_with(now, request, 487);
+                    }
+                    self.send_bye(now, stack, confirmed.dialog);
+                }
+            },
+            Phase::Leaving(leaving) => {
+                self.phase = Phase::Leaving(leaving);
+                return;
+            }
+        }
+        stack.event(Event::Ended { session: self.id, reason });
+    }
+
+    /// A final refusal of the peer's INVITE.
+    pub(super) fn reject(
+        &mut self,
+        now: Instant,
+        stack: &mut Stack,
+        status: u16,
+        headers: Headers,
+    ) -> Result<(), Error> {
+        let Phase::Ringing(ringing) = &self.phase else { return Err(Error::WrongState("not ringing")) };
+        let mut response = Response::new(status.clamp(300, 699));
+        response.headers = headers;
+        stack.respond(now, ringing.invite, response);
+        self.end(stack, EndReason::Local);
+        Ok(())
+    }
+
+    /// CANCEL came before our final answer (RFC 3261 §9.2).
+    pub(super) fn handle_cancel(&mut self, now: Instant, stack: &mut Stack, cause: Option<u16>) {
+        let Phase::Ringing(ringing) = &self.phase else { return };
+        stack.respond_with(now, ringing.invite, 487);
+        self.end(stack, EndReason::Remote { cause });
+    }
+
+    /// BYE in any phase; it has been answered 200.
+    pub(super) fn handle_bye(&mut self, now: Instant, stack: &mut Stack, cause: Option<u16>) {
+        match &self.phase {
+            // The callee's 2xx was lost or overtaken by its BYE; other forks may still ring.
+            Phase::Calling { .. } => self.leave(now, stack, EndReason::Remote { cause }),
+            Phase::Ringing(_) => self.handle_cancel(now, stack, cause),
+            Phase::Confirmed(confirmed) => {
+                if let Exchange::Theirs { request, .. } = &confirmed.exchange {
+                    stack.respond_with(now, *request, 487);
+                }
+                self.end(stack, EndReason::Remote { cause });
+            }
+            Phase::Leaving(Leaving::ByeHeld { .. }) => self.phase = Phase::Leaving(Leaving::Gone),
+            Phase::Leaving(_) => {}
+        }
+    }
+
+    /// The flow by which an INVITE of the peer came is gone, before it was answered.
+    pub(super) fn handle_request_lost(&mut self, stack: &mut Stack, lost: TransactionId) {
+        match &mut self.phase {
+            Phase::Ringing(ringing) if ringing.invite == lost => self.end(stack, EndReason::Unreachable),
+            Phase::Confirmed(confirmed) => {
+                if matches!(confirmed.exchange, Exchange::Theirs { request, .. } if request == lost) {
+                    confirmed.exchange = Exchange::Idle;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn cancel(&mut self, now: Instant, stack: &mut Stack, invite: TransactionId) {
+        stack.cancel(now, invite);
+        let give_up = now + 64 * stack.config.timers.t1;
+        self.phase = Phase::Leaving(Leaving::Cancelled { invite, give_up });
+    }
+
+    pub(super) fn send_bye(&mut self, now: Instant, stack: &mut Stack, mut dialog: Dialog) {
+        let mut bye = dialog.request(Method::Bye);
+        self.authentication.authorise(&mut bye, &mut stack.random);
+        let destination = self.path.next_hop(dialog.next_hop());
+        stack.send(now, &self.path, destination, bye, Purpose::Bye(self.id));
+        self.phase = Phase::Leaving(Leaving::Bye);
+    }
+
+    /// The ACK that held the BYE up is there, or will never come.
+    pub(super) fn release_bye(&mut self, now: Instant, stack: &mut Stack) {
+        match std::mem::replace(&mut self.phase, Phase::Leaving(Leaving::Gone)) {
+            Phase::Leaving(Leaving::ByeHeld { dialog, .. }) => self.send_bye(now, stack, *dialog),
+            phase => self.phase = phase,
+        }
+    }
+
+    /// No ACK came for our 2xx (RFC 3261 §13.3.1.4, §14.2).
+    pub(super) fn end_unacknowledged(&mut self, now: Instant, stack: &mut Stack) {
+        if let Phase::Confirmed(confirmed) = &mut self.phase {
+            confirmed.exchange = Exchange::Idle;
+        }
+        self.leave(now, stack, EndReason::TimedOut);
+    }
+
+    /// The final answer to our BYE.
+    pub(super) fn handle_bye_answer(
+        &mut self,
+        now: Instant,
+        stack: &mut Stack,
+        bye: TransactionId,
+        response: &Response,
+    ) {
+        if self.retry_authorised(now, stack, bye, response).is_none() {
+            self.phase = Phase::Leaving(Leaving::Gone);
+        }
+    }
+}

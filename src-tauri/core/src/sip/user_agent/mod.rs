@@ -1,0 +1,319 @@
+//! The user agent: registrations as a client, INVITE sessions in both roles, and the remaining requests handed to the
+//! application. The desktop uses it with one registrar, the embedded centre uses the same code as a server with many.
+//!
+//! A message comes in through [`UserAgent::handle_received`], finds its transaction, and through that its session or
+//! registration. Everything that is sent goes through [`stack::Stack`]. Whatever changed is then either removed or put
+//! into an agenda with the time of its next wish; nothing is ever searched for what is due.
+
+mod authentication;
+mod exchange;
+mod incoming;
+mod interface;
+mod leaving;
+mod outgoing;
+mod path;
+mod random;
+mod receiving;
+mod registering;
+mod session;
+mod stack;
+mod transactions;
+mod within;
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+pub use interface::{
+    Config, Credentials, EndReason, Error, Event, Identity, Invite, Output, RegistrationId, RequestId, SessionId,
+};
+
+use super::message::grammar::is_token;
+use super::message::{Header, HeaderName, Headers, Response, header_value};
+use super::transaction::agenda::Agenda;
+use super::uri::Uri;
+use crate::flow::{Flow, FlowId};
+use registering::Registration;
+use session::Session;
+use stack::Stack;
+use transactions::TransactionId;
+
+/// The extensions that we support (RFC 3261 §20.37): none that changes what others may send us.
+const SUPPORTED: &str = "";
+
+/// What the user agent holds at most. Beyond, INVITEs are answered 503 and [`UserAgent::invite`] fails.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    pub sessions: usize,
+    pub transactions: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { sessions: 20_000, transactions: 100_000 }
+    }
+}
+
+pub struct UserAgent {
+    stack: Stack,
+    sessions: BTreeMap<SessionId, Session>,
+    /// Our tag is in every request of a dialog, and is ours alone.
+    by_tag: HashMap<Box<str>, SessionId>,
+    registrations: BTreeMap<RegistrationId, Registration>,
+    session_agenda: Agenda<SessionId>,
+    registration_agenda: Agenda<RegistrationId>,
+    last_id: u64,
+}
+
+impl UserAgent {
+    /// `seed` feeds the generator of tags, branches, Call-IDs and cnonces: 32 bytes of the system's randomness.
+    pub fn new(config: Config, seed: [u8; 32]) -> Self {
+        Self {
+            stack: Stack::new(config, seed),
+            sessions: BTreeMap::new(),
+            by_tag: HashMap::new(),
+            registrations: BTreeMap::new(),
+            session_agenda: Agenda::new(),
+            registration_agenda: Agenda::new(),
+            last_id: 0,
+        }
+    }
+
+    /// Other bounds than the default ones.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.stack.limits = limits;
+    }
+
+    /// One datagram, or one message framed from a stream (see [`super::wire::StreamFramer`]), or one WebSocket message.
+    pub fn handle_received(&mut self, now: Instant, flow: &Flow, bytes: &[u8]) {
+        self.receive(now, flow, bytes);
+    }
+
+    /// The flow is gone: transactions on it fail as by a transport error (RFC 3261 §8.1.3.1, §17.1.4), registrations on
+    /// it are reported failed, confirmed sessions stay (the application gives them a new flow or ends them).
+    pub fn handle_flow_closed(&mut self, now: Instant, flow: FlowId) {
+        self.lose_flow(now, flow);
+    }
+
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(id) = self.stack.transactions.due(now) {
+            self.handle_transaction_timeout(now, id);
+        }
+        while let Some(id) = self.session_agenda.due(now) {
+            match self.sessions.get_mut(&id) {
+                Some(session) => session.handle_timeout(now, &mut self.stack),
+                None => self.session_agenda.strike_first(),
+            }
+            self.settle_session(id);
+        }
+        while let Some(id) = self.registration_agenda.due(now) {
+            match self.registrations.get_mut(&id) {
+                Some(registration) => registration.handle_timeout(now, &mut self.stack),
+                None => self.registration_agenda.strike_first(),
+            }
+            self.settle_registration(id);
+        }
+    }
+
+    /// When [`Self::handle_timeout`] wants to be called next.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let agendas =
+            [self.stack.transactions.next_timeout(), self.session_agenda.next(), self.registration_agenda.next()];
+        agendas.into_iter().flatten().min()
+    }
+
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.stack.poll_output()
+    }
+
+    /// Registers and keeps registered (refresh before expiry, digest, 423, retry with back-off). `expires` is what we ask for.
+    pub fn register(&mut self, now: Instant, identity: Identity, registrar: Uri, expires: Duration) -> RegistrationId {
+        let id = RegistrationId(self.next_id());
+        let registration = Registration::start(now, &mut self.stack, id, identity, registrar, expires);
+        self.registrations.insert(id, registration);
+        self.settle_registration(id);
+        id
+    }
+
+    /// A new flow for a registration (after [`Event::RegistrationFailed`] or a changed address): registers at once.
+    pub fn move_registration(&mut self, now: Instant, id: RegistrationId, flow: Flow) -> Result<(), Error> {
+        let registration = self.registrations.get_mut(&id).ok_or(Error::Unknown)?;
+        registration.move_to(now, &mut self.stack, flow);
+        self.settle_registration(id);
+        Ok(())
+    }
+
+    /// Removes the binding (Expires 0); ends with [`Event::Unregistered`] whether the server answers or not.
+    pub fn unregister(&mut self, now: Instant, id: RegistrationId) -> Result<(), Error> {
+        let registration = self.registrations.get_mut(&id).ok_or(Error::Unknown)?;
+        registration.unregister(now, &mut self.stack);
+        self.settle_registration(id);
+        Ok(())
+    }
+
+    pub fn invite(&mut self, now: Instant, invite: Invite) -> Result<SessionId, Error> {
+        check_headers(&invite.headers, &[])?;
+        if self.sessions.len() >= self.stack.limits.sessions || self.stack.is_full() {
+            return Err(Error::Full);
+        }
+        let id = SessionId(self.next_id());
+        let session = Session::call(now, &mut self.stack, id, invite);
+        self.insert_session(session);
+        Ok(id)
+    }
+
+    /// 180, 181, 182 or 183 on an incoming session; a body makes it early media.
+    pub fn progress(&mut self, now: Instant, session: SessionId, status: u16, body: Vec<u8>) -> Result<(), Error> {
+        self.with_session(session, |session, stack| session.progress(now, stack, status, body))
+    }
+
+    /// 200 with our SDP on an incoming session; retransmitted until ACK (RFC 3261 §13.3.1.4).
+    pub fn answer(&mut self, now: Instant, session: SessionId, body: Vec<u8>, headers: Headers) -> Result<(), Error> {
+        check_headers(&headers, &[])?;
+        self.with_session(session, |session, stack| session.answer(now, stack, body, headers))
+    }
+
+    /// A final refusal of an incoming session (300..=699). A redirection may name its targets in Contact headers.
+    pub fn reject(&mut self, now: Instant, session: SessionId, status: u16, headers: Headers) -> Result<(), Error> {
+        check_headers(&headers, &[HeaderName::Contact])?;
+        self.with_session(session, |session, stack| session.reject(now, stack, status, headers))
+    }
+
+    /// Ends a session whatever its state: CANCEL (once a provisional answer is there), BYE, or 603 to an INVITE that rings.
+    pub fn hang_up(&mut self, now: Instant, session: SessionId) -> Result<(), Error> {
+        self.with_session(session, |session, stack| {
+            session.leave(now, stack, EndReason::Local);
+            Ok(())
+        })
+    }
+
+    /// A re-INVITE with a new offer; 491 is retried after its random delay (RFC 3261 §14.1). While the ACK to our 2xx is
+    /// still on its way the offer waits for it.
+    pub fn reoffer(&mut self, now: Instant, session: SessionId, offer: Vec<u8>) -> Result<(), Error> {
+        self.with_session(session, |session, stack| session.reoffer(now, stack, offer))
+    }
+
+    pub fn accept_reoffer(&mut self, now: Instant, session: SessionId, body: Vec<u8>) -> Result<(), Error> {
+        self.with_session(session, |session, stack| session.accept_reoffer(now, stack, body))
+    }
+
+    pub fn refuse_reoffer(&mut self, now: Instant, session: SessionId, status: u16) -> Result<(), Error> {
+        self.with_session(session, |session, stack| session.refuse_reoffer(now, stack, status))
+    }
+
+    /// Gives a session a new flow (after a changed address or a broken connection): all later requests go along it with
+    /// its Contact. Re-INVITE with the unchanged offer by [`Self::reoffer`] to tell the peer.
+    pub fn move_session(&mut self, _now: Instant, session: SessionId, flow: Flow) -> Result<(), Error> {
+        self.with_session(session, |session, _| {
+            session.path = session.path.moved(flow);
+            Ok(())
+        })
+    }
+
+    /// An INFO inside the session (RFC 6086 legacy usage: `application/dtmf-relay` and the like).
+    pub fn info(&mut self, now: Instant, session: SessionId, content_type: &str, body: Vec<u8>) -> Result<(), Error> {
+        if content_type.contains(|c: char| c.is_control()) {
+            return Err(Error::Header("Content-Type".into()));
+        }
+        self.with_session(session, |session, stack| session.info(now, stack, content_type, body))
+    }
+
+    /// Answers an [`Event::Request`]; Via, From, To, Call-ID and CSeq are filled in by the user agent.
+    pub fn respond(&mut self, now: Instant, id: RequestId, response: Response) -> Result<(), Error> {
+        for header in response.headers.iter() {
+            check_line_breaks(header)?;
+        }
+        if self.stack.respond(now, TransactionId(id.0), response).is_none() {
+            return Err(Error::Unknown);
+        }
+        Ok(())
+    }
+
+    /// The peer address learned for a session, for diagnostics.
+    pub fn session_peer(&self, session: SessionId) -> Option<SocketAddr> {
+        self.sessions.get(&session).map(|session| session.path.peer())
+    }
+
+    /// Live sessions, transactions and registrations: (sessions, transactions, registrations).
+    pub fn load(&self) -> (usize, usize, usize) {
+        (self.sessions.len(), self.stack.transactions.len(), self.registrations.len())
+    }
+
+    fn with_session<T>(
+        &mut self,
+        id: SessionId,
+        change: impl FnOnce(&mut Session, &mut Stack) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let session = self.sessions.get_mut(&id).filter(|session| !session.has_ended()).ok_or(Error::Unknown)?;
+        let result = change(session, &mut self.stack);
+        self.settle_session(id);
+        result
+    }
+
+    fn insert_session(&mut self, session: Session) {
+        let id = session.id;
+        self.by_tag.insert(session.local_tag.clone(), id);
+        self.sessions.insert(id, session);
+        self.settle_session(id);
+    }
+
+    /// After every change of a session: removes it, or notes when it wants to be woken.
+    fn settle_session(&mut self, id: SessionId) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        if session.is_gone() {
+            self.session_agenda.strike(id, session.appointment);
+            self.by_tag.remove(&session.local_tag);
+            self.sessions.remove(&id);
+        } else {
+            let next = session.next_timeout();
+            self.session_agenda.set(id, &mut session.appointment, next);
+        }
+    }
+
+    fn settle_registration(&mut self, id: RegistrationId) {
+        let Some(registration) = self.registrations.get_mut(&id) else { return };
+        if registration.is_gone() {
+            self.registration_agenda.strike(id, registration.appointment);
+            self.registrations.remove(&id);
+        } else {
+            let next = registration.next_timeout();
+            self.registration_agenda.set(id, &mut registration.appointment, next);
+        }
+    }
+
+    fn next_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+}
+
+/// The application may set no header that the protocol owns, nor smuggle one in behind a line break.
+fn check_headers(headers: &Headers, allowed: &[HeaderName]) -> Result<(), Error> {
+    for header in headers.iter() {
+        let name = HeaderName::of(header);
+        if name.is_some_and(|name| name.is_protocol() && !allowed.contains(&name)) {
+            return Err(Error::Header(name_of(header)));
+        }
+        check_line_breaks(header)?;
+    }
+    Ok(())
+}
+
+fn check_line_breaks(header: &Header) -> Result<(), Error> {
+    let sound_name = match header {
+        Header::Other(name, _) => is_token(name),
+        _ => true,
+    };
+    if !sound_name || header_value(header).contains(['\r', '\n', '\0']) {
+        return Err(Error::Header(name_of(header)));
+    }
+    Ok(())
+}
+
+fn name_of(header: &Header) -> String {
+    match (HeaderName::of(header), header) {
+        (Some(name), _) => name.as_str().to_owned(),
+        (None, Header::Other(name, _)) => name.clone(),
+        (None, _) => String::new(),
+    }
+}

@@ -1,0 +1,199 @@
+//! Sessions that we begin: INVITE as a client (RFC 3261 §13.2).
+
+use std::time::Instant;
+
+use super::authentication::Authentication;
+use super::path::Path;
+use super::session::{Confirmed, Exchange, Leaving, Phase, Session};
+use super::stack::Stack;
+use super::transactions::{Purpose, TransactionId};
+use super::{EndReason, Event, Invite, SessionId};
+use crate::sip::message::{CSeq, HeaderAccess, HeaderName, Method, Request, Response};
+use crate::sip::transaction::agenda::Appointment;
+use crate::sip::uri::NameAddr;
+
+impl Session {
+    /// Sends the INVITE.
+    pub(super) fn call(now: Instant, stack: &mut Stack, id: SessionId, invite: Invite) -> Self {
+        let Invite { identity, target, offer, headers } = invite;
+        let local_tag = stack.random.token(12);
+        let call_id = stack.random.token(24);
+        let path = Path::of_identity(&identity);
+        let contact_user = identity.aor.uri.user.clone().unwrap_or_default();
+
+        let target = target.without_headers();
+        let mut request = Request::new(Method::Invite, target.clone());
+        for route in &identity.route {
+            request.headers.add(HeaderName::Route, route.to_string());
+        }
+        let mut from = identity.aor.clone();
+        from.remove_param("tag");
+        request.headers.add(HeaderName::From, from.with_tag(&local_tag).to_string());
+        request.headers.add(HeaderName::To, NameAddr::new(target).to_string());
+        request.headers.add(HeaderName::CallId, call_id.as_str());
+        request.headers.add(HeaderName::CSeq, CSeq { seq: 1, method: Method::Invite }.to_string());
+
+        let mut session = Self {
+            id,
+            path,
+            authentication: Authentication::new(identity.credentials),
+            contact_user,
+            call_id: call_id.into(),
+            local_tag: local_tag.into(),
+            is_caller: true,
+            phase: Phase::Leaving(Leaving::Gone),
+            appointment: Appointment::default(),
+        };
+        session.describe(stack, &mut request.headers);
+        for header in headers {
+            request.headers.push(header);
+        }
+        if !offer.is_empty() {
+            request.set_body("application/sdp", offer);
+        }
+        let invite = stack.send(now, &session.path, session.path.first_hop(), request, Purpose::Invite(id));
+        session.phase = Phase::Calling { invite };
+        session
+    }
+
+    /// A provisional answer to the first INVITE.
+    pub(super) fn handle_invite_provisional(
+        &mut self,
+        now: Instant,
+        stack: &mut Stack,
+        invite: TransactionId,
+        response: Response,
+    ) {
+        match self.phase {
+            Phase::Calling { invite: current } if current == invite => {
+                let status = response.code();
+                if status > 100 {
+                    let body = sdp_of(response);
+                    stack.event(Event::Progress { session: self.id, status, body });
+                }
+            }
+            Phase::Leaving(Leaving::CancelHeld { invite: current }) if current == invite => {
+                self.cancel(now, stack, invite);
+            }
+            _ => {}
+        }
+    }
+
+    /// A 2xx to the first INVITE: of the first fork, of another one, or repeated.
+    pub(super) fn handle_invite_success(
+        &mut self,
+        now: Instant,
+        stack: &mut Stack,
+        invite: TransactionId,
+        response: Response,
+    ) {
+        let dialog = stack.transactions.client(invite).and_then(|client| client.dialog_of_answer(&response));
+        let is_new = stack.acknowledge_success(invite, &response, Vec::new());
+        match self.phase {
+            Phase::Calling { invite: current } if current == invite => {
+                let Some(dialog) = dialog else {
+                    let reason = "the peer's answer is malformed".to_owned();
+                    self.end(stack, EndReason::Rejected { status: 502, reason });
+                    return;
+                };
+                let confirmed = Confirmed { dialog, exchange: Exchange::Idle, postponed: None };
+                self.phase = Phase::Confirmed(Box::new(confirmed));
+                let headers = response.headers.clone();
+                stack.event(Event::Answered { session: self.id, body: sdp_of(response), headers });
+            }
+            // The call was cancelled, but the answer came first (RFC 3261 §15, §9.1).
+            Phase::Leaving(Leaving::CancelHeld { invite: current } | Leaving::Cancelled { invite: current, .. })
+                if current == invite =>
+            {
+                match dialog {
+                    Some(dialog) => self.send_bye(now, stack, dialog),
+                    None => self.phase = Phase::Leaving(Leaving::Gone),
+                }
+            }
+            _ if is_new => stack.bye_surplus(now, invite, &response),
+            _ => {}
+        }
+    }
+
+    /// A final answer ≥ 300 to the first INVITE; its ACK has been sent.
+    pub(super) fn handle_invite_failure(
+        &mut self,
+        now: Instant,
+        stack: &mut Stack,
+        invite: TransactionId,
+        response: Response,
+    ) {
+        match self.phase {
+            Phase::Calling { invite: current } if current == invite => {
+                if let Some(next) = self.retry_authorised(now, stack, invite, &response) {
+                    self.phase = Phase::Calling { invite: next };
+                    return;
+                }
+                self.end(stack, EndReason::Rejected { status: response.code(), reason: response.reason });
+            }
+            Phase::Leaving(Leaving::CancelHeld { invite: current } | Leaving::Cancelled { invite: current, .. })
+                if current == invite =>
+            {
+                self.phase = Phase::Leaving(Leaving::Gone);
+            }
+            _ => {}
+        }
+    }
+
+    /// Timer B, or a broken flow.
+    pub(super) fn handle_invite_lost(&mut self, stack: &mut Stack, invite: TransactionId, reason: EndReason) {
+        match self.phase {
+            Phase::Calling { invite: current } if current == invite => self.end(stack, reason),
+            Phase::Leaving(Leaving::CancelHeld { invite: current } | Leaving::Cancelled { invite: current, .. })
+                if current == invite =>
+            {
+                self.phase = Phase::Leaving(Leaving::Gone);
+            }
+            _ => {}
+        }
+    }
+
+    /// Sends a request again with credentials after 401 or 407 (RFC 3261 §22.2): same Call-ID and tags, the next CSeq.
+    /// `None` if the answer is final.
+    pub(super) fn retry_authorised(
+        &mut self,
+        now: Instant,
+        stack: &mut Stack,
+        refused: TransactionId,
+        response: &Response,
+    ) -> Option<TransactionId> {
+        if !matches!(response.code(), 401 | 407) {
+            return None;
+        }
+        let client = stack.transactions.client(refused)?;
+        let refusals = self.authentication.handle_challenge(&client.request, response, client.refusals)?;
+        let (mut request, purpose, dialog) = (client.request.clone(), client.purpose, client.dialog.clone());
+        let destination = client.destination;
+        let mut cseq = request.headers.cseq().ok()?;
+        cseq.seq = match &mut self.phase {
+            Phase::Confirmed(confirmed) => {
+                confirmed.dialog.local_cseq += 1;
+                confirmed.dialog.local_cseq
+            }
+            _ => cseq.seq + 1,
+        };
+        request.headers.set(HeaderName::CSeq, cseq.to_string());
+        request.headers.remove(HeaderName::Via);
+        request.headers.remove(HeaderName::MaxForwards);
+        self.authentication.authorise(&mut request, &mut stack.random);
+        let next = stack.send(now, &self.path, destination, request, purpose);
+        if let Some(client) = stack.transactions.client(next) {
+            client.refusals = refusals;
+            client.dialog = dialog;
+            if let Some(dialog) = &mut client.dialog {
+                dialog.local_cseq = cseq.seq;
+            }
+        }
+        Some(next)
+    }
+}
+
+/// The body if it is a session description.
+pub(super) fn sdp_of(response: Response) -> Vec<u8> {
+    if response.headers.is_content_type("application/sdp") { response.body } else { Vec::new() }
+}
