@@ -149,26 +149,28 @@ impl fmt::Display for Uri {
         write_safe(f, &self.scheme, Part::Host)?;
         f.write_char(':')?;
         if let Some(user) = &self.user {
-            let part = if self.is_sip() { Part::User } else { Part::Other };
-            write_safe(f, user, part)?;
-            if let Some(password) = &self.password {
-                f.write_char(':')?;
-                write_safe(f, password, part)?;
-            }
             if self.is_sip() {
+                write_safe(f, user, Part::User)?;
+                if let Some(password) = &self.password {
+                    f.write_char(':')?;
+                    write_safe(f, password, Part::Password)?;
+                }
                 f.write_char('@')?;
+            } else {
+                write_safe(f, user, Part::Other)?;
             }
         }
         write_safe(f, &self.host, Part::Host)?;
         if let Some(port) = self.port {
             write!(f, ":{port}")?;
         }
+        let part = if self.is_sip() { Part::Param } else { Part::ForeignParam };
         for (name, value) in &self.params {
             f.write_char(';')?;
-            write_safe(f, name, Part::Param)?;
+            write_safe(f, name, part)?;
             if let Some(value) = value {
                 f.write_char('=')?;
-                write_safe(f, value, Part::Param)?;
+                write_safe(f, value, part)?;
             }
         }
         if let Some(headers) = &self.headers {
@@ -245,8 +247,11 @@ fn push_escape(text: &mut String, byte: u8) {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {
     User,
+    Password,
     Host,
     Param,
+    /// Of a URI that has no headers behind `?`.
+    ForeignParam,
     Other,
 }
 
@@ -257,8 +262,10 @@ fn write_safe(f: &mut fmt::Formatter<'_>, text: &str, part: Part) -> fmt::Result
             || matches!(byte, 0x7f | b'"' | b'<' | b'>')
             || match part {
                 Part::User => matches!(byte, b'@' | b':'),
+                Part::Password => byte == b'@',
                 Part::Host => matches!(byte, b'@' | b';' | b'?'),
                 Part::Param => matches!(byte, b';' | b'?'),
+                Part::ForeignParam => byte == b';',
                 Part::Other => false,
             }
     };

@@ -76,6 +76,11 @@ impl StreamFramer {
         matches!(self.state, State::Head { .. } | State::Body { .. })
     }
 
+    #[cfg(test)]
+    pub(super) fn buffer_len(&self) -> usize {
+        self.buffer.len()
+    }
+
     fn pending(&self) -> &[u8] {
         &self.buffer[self.start..]
     }

@@ -54,7 +54,7 @@ fn line_len(bytes: &[u8]) -> usize {
     bytes.len()
 }
 
-/// The value on one line: folding becomes one space, other control characters too.
+/// The value on one line, trimmed: folding becomes one space, other control characters too.
 pub(super) fn unfold(value: &str) -> String {
     let clean = value.bytes().all(|byte| byte >= b' ' && byte != 0x7f || byte == b'\t');
     if clean {
@@ -75,5 +75,5 @@ pub(super) fn unfold(value: &str) -> String {
             c => plain.push(c),
         }
     }
-    plain
+    trim(&plain).to_owned()
 }

@@ -225,9 +225,10 @@ impl Collected {
     }
 
     fn find_mandatory_fault(&self) -> Result<(), Malformed> {
-        let via = self.value(self.via).and_then(|value| split_commas(value).next());
-        let via = ViaScan::new(via.ok_or(Malformed("Via is missing"))?)?;
-        check_params(via.params)?;
+        // The whole topmost line; what is malformed further below is not ours to judge.
+        let mut vias = split_commas(self.value(self.via).unwrap_or("")).peekable();
+        vias.peek().ok_or(Malformed("Via is missing"))?;
+        vias.try_for_each(|via| check_params(ViaScan::new(via)?.params))?;
         for (index, missing) in [(self.from, "From is missing"), (self.to, "To is missing")] {
             let address = NameAddrScan::new(self.value(index).ok_or(Malformed(missing))?)?;
             check_params(address.params)?;
