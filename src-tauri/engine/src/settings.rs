@@ -5,7 +5,8 @@ use std::fmt;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread::JoinHandle;
 
 use deskline_ipc::snapshot::{Language, Theme, Transport};
 use serde::de::DeserializeOwned;
@@ -16,7 +17,7 @@ pub trait SettingsStore: Send + Sync {
     /// What was saved last; `Null` where nothing was, or where it cannot be read.
     fn load(&self) -> Value;
 
-    /// Keeps the settings. Called on the event loop: quick, or done elsewhere.
+    /// Keeps the settings. Called on the event loop: it must not wait for a disk.
     ///
     /// # Errors
     /// They could not be kept; the program goes on with them until it ends.
@@ -195,57 +196,115 @@ impl Account {
     }
 }
 
-/// Settings in one JSON file, readable by this user only.
+/// Settings in one JSON file, readable by this user only. A thread writes it, so that a slow disk holds up nobody;
+/// dropping this waits until what was saved last is written.
 #[derive(Debug)]
 pub struct JsonFile {
     path: PathBuf,
-    /// One writer at a time: both would use the same temporary file.
-    writing: Mutex<()>,
+    writer: Mutex<Option<Writer>>,
+}
+
+#[derive(Debug)]
+struct Writer {
+    latest: Value,
+    settings: mpsc::Sender<Value>,
+    /// Why the last attempt to write failed; taken by whom it was told.
+    trouble: Arc<Mutex<Option<SettingsError>>>,
+    thread: JoinHandle<()>,
 }
 
 impl JsonFile {
+    /// Nothing is read or written yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), writing: Mutex::new(()) }
+        Self { path: path.into(), writer: Mutex::new(None) }
     }
 
-    fn read(&self) -> io::Result<Value> {
-        let bytes = match fs::read(&self.path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Value::Null),
-            Err(error) => return Err(error),
-        };
-        Ok(serde_json::from_slice(&bytes)?)
-    }
-
-    /// First beside the file, then in its place: a power cut leaves the old settings or the new ones, never half.
-    fn write(&self, settings: &Value) -> io::Result<()> {
-        let _one = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        make_folder(&self.path)?;
-        let mut beside = self.path.clone().into_os_string();
-        beside.push(".new");
-        let mut options = fs::OpenOptions::new();
-        options.write(true).create(true).truncate(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(&beside)?;
-        file.write_all(&serde_json::to_vec_pretty(settings)?)?;
-        file.sync_all()?;
-        drop(file);
-        fs::rename(beside, &self.path)
+    fn writer(&self) -> MutexGuard<'_, Option<Writer>> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl SettingsStore for JsonFile {
     fn load(&self) -> Value {
-        self.read().unwrap_or_else(|error| {
+        if let Some(writer) = &*self.writer() {
+            return writer.latest.clone();
+        }
+        read(&self.path).unwrap_or_else(|error| {
             tracing::warn!(kind = %error.kind(), "the settings cannot be read: the defaults are used");
             Value::Null
         })
     }
 
+    /// The error is that of an earlier attempt: this one is not awaited.
     fn save(&self, settings: Value) -> Result<(), SettingsError> {
-        self.write(&settings).map_err(|error| SettingsError(error.kind().to_string()))
+        let mut slot = self.writer();
+        let writer = match &mut *slot {
+            Some(writer) => writer,
+            none => none.insert(Writer::start(self.path.clone()).map_err(|error| SettingsError::from_io(&error))?),
+        };
+        writer.latest = settings.clone();
+        // The thread lives until this sender is dropped.
+        let _ = writer.settings.send(settings);
+        let trouble = writer.trouble.lock().unwrap_or_else(PoisonError::into_inner).take();
+        trouble.map_or(Ok(()), Err)
     }
+}
+
+impl Drop for JsonFile {
+    fn drop(&mut self) {
+        if let Some(Writer { settings, thread, .. }) = self.writer().take() {
+            drop(settings);
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Writer {
+    fn start(path: PathBuf) -> io::Result<Self> {
+        let (settings, incoming) = mpsc::channel::<Value>();
+        let trouble = Arc::new(Mutex::new(None));
+        let told = Arc::clone(&trouble);
+        let thread = std::thread::Builder::new().name("settings".to_owned()).spawn(move || {
+            while let Ok(first) = incoming.recv() {
+                // A volume slider saves faster than a disk writes: only the newest counts.
+                let newest = incoming.try_iter().last().unwrap_or(first);
+                if let Err(error) = write(&path, &newest) {
+                    *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(SettingsError::from_io(&error));
+                }
+            }
+        })?;
+        Ok(Self { latest: Value::Null, settings, trouble, thread })
+    }
+}
+
+impl SettingsError {
+    fn from_io(error: &io::Error) -> Self {
+        Self(error.kind().to_string())
+    }
+}
+
+fn read(path: &Path) -> io::Result<Value> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(serde_json::from_slice(&bytes)?),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Value::Null),
+        Err(error) => Err(error),
+    }
+}
+
+/// First beside the file, then in its place: a power cut leaves the old settings or the new ones, never half.
+fn write(path: &Path, settings: &Value) -> io::Result<()> {
+    make_folder(path)?;
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&beside)?;
+    file.write_all(&serde_json::to_vec_pretty(settings)?)?;
+    file.sync_all()?;
+    drop(file);
+    fs::rename(beside, path)
 }
 
 /// Settings that end with the program: for tests and demonstrations.
@@ -332,6 +391,19 @@ mod tests {
     }
 
     #[test]
+    fn the_newest_settings_are_read_and_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("settings.json");
+        let store = JsonFile::new(&path);
+        for n in 0..500 {
+            store.save(json!({ "n": n })).unwrap();
+        }
+        assert_eq!(store.load(), json!({"n": 499}));
+        drop(store);
+        assert_eq!(JsonFile::new(&path).load(), json!({"n": 499}));
+    }
+
+    #[test]
     fn one_spoilt_value_costs_no_other() {
         let mut value = chosen().to_value();
         for (pointer, spoilt) in [
@@ -387,7 +459,12 @@ mod tests {
     fn what_cannot_be_saved_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("file"), b"").unwrap();
-        assert!(JsonFile::new(folder.path().join("file/settings.json")).save(Value::Null).is_err());
+        let store = JsonFile::new(folder.path().join("file/settings.json"));
+        let limit = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        while store.save(json!({})).is_ok() {
+            assert!(std::time::Instant::now() < limit, "never told");
+            std::thread::yield_now();
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use deskline_core::sip::wire::MAX_MESSAGE;
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::sync::{Notify, mpsc};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 
 use super::dial::{self, Deadline};
 use super::flows::Flows;
@@ -70,6 +70,13 @@ enum Role {
     /// send to it all the same: a proxy that does not record-route leaves the peers of a call to themselves.
     Client(SocketAddr),
     Listener,
+}
+
+impl Role {
+    /// The interface of a link-local address may be missing in what the system tells.
+    fn is_client_of(self, remote: SocketAddr) -> bool {
+        matches!(self, Self::Client(server) if (server.ip(), server.port()) == (remote.ip(), remote.port()))
+    }
 }
 
 pub(super) struct Socket {
@@ -191,10 +198,10 @@ impl Socket {
             if let Ok((length, remote)) = received {
                 return Ok(Received::Datagram(length, remote));
             }
-            let unreachable =
+            let undelivered =
                 self.io.try_io(Interest::ERROR, || errors::next(&self.io).ok_or(io::ErrorKind::WouldBlock.into()));
-            match (unreachable, received) {
-                (Ok(remote), _) => return Ok(Received::Unreachable(remote)),
+            match (undelivered, received) {
+                (Ok((remote, error)), _) => return Ok(Received::Undelivered(remote, error)),
                 (Err(_), Err(error)) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
                 _ => {}
             }
@@ -213,7 +220,7 @@ struct Learned {
 
 enum Received {
     Datagram(usize, SocketAddr),
-    Unreachable(SocketAddr),
+    Undelivered(SocketAddr, errors::Errno),
 }
 
 async fn serve(flows: Arc<Flows>, socket: Arc<Socket>, mut spilled: Spilled) {
@@ -228,7 +235,7 @@ async fn serve(flows: Arc<Flows>, socket: Arc<Socket>, mut spilled: Spilled) {
 /// `None`: closed at our wish.
 async fn receive_all(flows: &Flows, socket: &Arc<Socket>, spilled: &mut Spilled) -> Option<&'static str> {
     let mut buffer = vec![0; MAX_MESSAGE];
-    let mut tick = Instant::now() + flows.limits.datagram_keep_alive;
+    let mut tick = std::pin::pin!(sleep(flows.limits.datagram_keep_alive));
     loop {
         tokio::select! {
             () = socket.ended.notified() => return socket.fault.get().copied(),
@@ -247,9 +254,9 @@ async fn receive_all(flows: &Flows, socket: &Arc<Socket>, spilled: &mut Spilled)
                         flows.report(NetEvent::Message { flow, bytes: bytes.to_vec() }).await;
                     }
                 }
-                Ok(Received::Unreachable(remote)) => {
-                    if socket.role == Role::Client(remote) {
-                        return Some("nothing listens there: the datagram was refused");
+                Ok(Received::Undelivered(remote, error)) => {
+                    if let (true, Some(reason)) = (socket.role.is_client_of(remote), errors::describe(error)) {
+                        return Some(reason);
                     }
                 }
                 // On some systems an unconnected socket learns so that one of its datagrams was refused, not which.
@@ -259,8 +266,8 @@ async fn receive_all(flows: &Flows, socket: &Arc<Socket>, spilled: &mut Spilled)
                     sleep(std::time::Duration::from_millis(50)).await;
                 }
             },
-            () = sleep_until(tick) => {
-                tick = Instant::now() + flows.limits.datagram_keep_alive;
+            () = &mut tick => {
+                tick.as_mut().reset(Instant::now() + flows.limits.datagram_keep_alive);
                 if let Role::Client(server) = socket.role {
                     socket.send(b"\r\n\r\n".to_vec(), server);
                 }
@@ -373,7 +380,9 @@ mod errors {
     use std::net::SocketAddr;
     use std::os::fd::AsRawFd as _;
 
-    use nix::sys::socket::{MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt};
+    pub(super) use nix::errno::Errno;
+    use nix::libc;
+    use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt};
     use tokio::net::UdpSocket;
 
     pub(super) fn enable(socket: &UdpSocket, local: SocketAddr) {
@@ -384,19 +393,35 @@ mod errors {
         };
     }
 
-    /// Takes one entry of the error queue: where the datagram was sent. The queue holds refusals by the host and
-    /// by routers on the way, and only what the system itself calls an error.
-    pub(super) fn next(socket: &UdpSocket) -> Option<SocketAddr> {
+    /// Takes one entry of the error queue: where the datagram was sent, and what is wrong there. (The queue holds other
+    /// news too, such as that a path takes smaller packets only: then the error is of no use to us.)
+    pub(super) fn next(socket: &UdpSocket) -> Option<(SocketAddr, Errno)> {
         let mut head = [0_u8; 64];
         let mut lines = [IoSliceMut::new(&mut head)];
+        let mut control = nix::cmsg_space!(libc::sock_extended_err, libc::sockaddr_in6);
         let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
-        let told = recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut lines, None, flags).ok()?;
+        let told = recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut lines, Some(&mut control), flags).ok()?;
+        let number = told.cmsgs().ok()?.find_map(|message| match message {
+            ControlMessageOwned::Ipv4RecvErr(error, _) | ControlMessageOwned::Ipv6RecvErr(error, _) => {
+                Some(error.ee_errno)
+            }
+            _ => None,
+        })?;
         let address = told.address?;
-        if let Some(v4) = address.as_sockaddr_in() {
-            return Some(SocketAddr::from((v4.ip(), v4.port())));
+        let remote = match (address.as_sockaddr_in(), address.as_sockaddr_in6()) {
+            (Some(v4), _) => SocketAddr::from((v4.ip(), v4.port())),
+            (None, Some(v6)) => SocketAddr::from((v6.ip(), v6.port())),
+            (None, None) => return None,
+        };
+        Some((remote, Errno::from_raw(i32::try_from(number).ok()?)))
+    }
+
+    pub(super) fn describe(error: Errno) -> Option<&'static str> {
+        match error {
+            Errno::ECONNREFUSED => Some("nothing listens there: the datagram was refused"),
+            Errno::EHOSTUNREACH | Errno::ENETUNREACH => Some("the host cannot be reached"),
+            _ => None,
         }
-        let v6 = address.as_sockaddr_in6()?;
-        Some(SocketAddr::from((v6.ip(), v6.port())))
     }
 }
 
@@ -408,7 +433,15 @@ mod errors {
 
     pub(super) fn enable(_: &UdpSocket, _: SocketAddr) {}
 
-    pub(super) fn next(_: &UdpSocket) -> Option<SocketAddr> {
+    /// Never made.
+    #[derive(Debug, Clone, Copy)]
+    pub(super) enum Errno {}
+
+    pub(super) fn next(_: &UdpSocket) -> Option<(SocketAddr, Errno)> {
         None
+    }
+
+    pub(super) fn describe(error: Errno) -> Option<&'static str> {
+        match error {}
     }
 }
