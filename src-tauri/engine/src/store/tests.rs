@@ -245,6 +245,20 @@ fn calls_wait_in_memory_while_the_file_cannot_be_opened() {
 }
 
 #[test]
+fn calls_that_wait_are_written_at_the_latest_when_the_store_closes() {
+    let folder = tempfile::tempdir().unwrap();
+    let obstacle = folder.path().join("data");
+    fs::write(&obstacle, b"a file where a folder should be").unwrap();
+    let path = obstacle.join("calls.sqlite");
+    let (store, _events) = file(&path);
+    assert!(wait(store.save_call(call(1, "100"))).is_err());
+    fs::remove_file(&obstacle).unwrap();
+    drop(store);
+    let (store, _events) = file(&path);
+    assert_eq!(wait(store.calls(CallQuery::default())).unwrap().total, 1);
+}
+
+#[test]
 fn a_full_disk_loses_no_call() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("calls.sqlite");
