@@ -1,0 +1,106 @@
+import { createEffect, createSignal, Match, onCleanup, onMount, Show, Switch } from "solid-js";
+
+import type { HeaderAction, Model, View } from "./model";
+import { CallBar } from "./parts/CallBar";
+import { Header } from "./parts/Header";
+import { Help } from "./parts/Help";
+import { Navigation } from "./parts/Navigation";
+import { Notices } from "./parts/Notices";
+import { Toasts } from "./parts/Toasts";
+import { handleShortcut } from "./shortcuts";
+import { createSize } from "./size";
+import { isSignedOut } from "./states";
+import { AfterCallWork } from "./views/AfterCallWork";
+import { CallCard } from "./views/CallCard";
+import { CallList } from "./views/CallList";
+import { Devices } from "./views/Devices";
+import { DialPad } from "./views/DialPad";
+import { Ready } from "./views/Ready";
+import { Settings } from "./views/Settings";
+import { SignIn } from "./views/SignIn";
+
+export type PanelProps = {
+  model: Model;
+  actions: readonly HeaderAction[];
+  views: readonly View[];
+  /** Where key presses are heard: the panel itself, or the whole window where the page is the panel's own. */
+  keyTarget: EventTarget;
+};
+
+export function Panel(props: PanelProps) {
+  const model = props.model;
+  const t = () => model.texts();
+  const [helpOpen, setHelpOpen] = createSignal(false);
+  let root!: HTMLDivElement;
+  const size = createSize(() => root);
+
+  const onKeyDown = (event: Event): void => {
+    if (!(event instanceof KeyboardEvent) || event.defaultPrevented || event.isComposing || helpOpen()) return;
+    if (handleShortcut(event, model, props.views, () => setHelpOpen(true))) event.preventDefault();
+  };
+  onMount(() => {
+    props.keyTarget.addEventListener("keydown", onKeyDown);
+    onCleanup(() => props.keyTarget.removeEventListener("keydown", onKeyDown));
+  });
+
+  // The view of a call, whichever way it goes: its own side of the navigation.
+  const callHere = () => {
+    const call = model.call();
+    if (call === undefined) return undefined;
+    const side: View = call.direction === "inbound" ? "incoming" : "outgoing";
+    return model.view() === side || (model.view() === "incoming" && !props.views.includes("outgoing")) ? call : undefined;
+  };
+  const callElsewhere = () => (callHere() === undefined ? model.call() : undefined);
+  const phone = () => model.view() === "incoming" || model.view() === "outgoing";
+
+  createEffect(() => {
+    root.lang = t().tag;
+  });
+
+  return (
+    <div
+      ref={root}
+      class="panel"
+      role="region"
+      aria-label={t().panel.label}
+      data-width={size().width}
+      data-height={size().height}
+      data-view={model.view()}
+    >
+      <Header model={model} actions={props.actions} />
+      <Navigation model={model} views={props.views} onHelp={() => setHelpOpen(true)} />
+      <main class="main">
+        <Notices model={model} />
+        <Switch>
+          <Match when={callHere()}>{(call) => <CallCard model={model} call={call()} keyTarget={props.keyTarget} />}</Match>
+          <Match when={phone() && isSignedOut(model.snapshot)}>
+            <SignIn model={model} />
+          </Match>
+          <Match when={model.view() === "incoming" && model.snapshot.agent.code === 5}>
+            <AfterCallWork model={model} />
+          </Match>
+          <Match when={model.view() === "incoming"}>
+            <Ready model={model} />
+          </Match>
+          <Match when={model.view() === "outgoing"}>
+            <DialPad model={model} keyTarget={props.keyTarget} />
+          </Match>
+          <Match when={model.view() === "calls"}>
+            <CallList model={model} wide={size().width === "wide"} />
+          </Match>
+          <Match when={model.view() === "devices"}>
+            <Devices model={model} />
+          </Match>
+          <Match when={model.view() === "settings"}>
+            <Settings model={model} onHelp={() => setHelpOpen(true)} />
+          </Match>
+        </Switch>
+        <Show when={callElsewhere()}>{(call) => <CallBar model={model} call={call()} />}</Show>
+      </main>
+      <Toasts model={model} />
+      <Show when={helpOpen()}>
+        <Help model={model} onClose={() => setHelpOpen(false)} />
+      </Show>
+    </div>
+  );
+}

@@ -1,0 +1,71 @@
+import { For, Show } from "solid-js";
+
+import { useNow } from "../clock";
+import { secondsLeft } from "../format";
+import { Icon } from "../icons/Icon";
+import type { IconName } from "../icons/drawings";
+import type { NoticeLevel } from "../../ipc/generated";
+import type { Model } from "../model";
+
+const ICONS: Record<NoticeLevel, IconName> = { info: "info", warning: "triangle-alert", error: "circle-alert" };
+
+/** What the agent should know now: a lost connection, and the notices of the program with what to do next. */
+export function Notices(props: { model: Model }) {
+  const t = () => props.model.texts();
+  const snapshot = props.model.snapshot;
+  const device = (code: string) => /^(microphone|speaker|ringer)_/.test(code);
+
+  return (
+    <div class="notices" aria-live="polite">
+      <Show when={snapshot.registration.state === "reconnecting" ? snapshot.registration : undefined}>
+        {(registration) => (
+          <div class="notice" data-level="warning" role="status" data-testid="banner-reconnecting">
+            <Icon name="wifi-off" size={16} />
+            <div class="notice-text">
+              <p class="notice-title">{snapshot.calls.length > 0 ? t().banner.reconnectingCall : t().banner.reconnecting}</p>
+              <p class="notice-hint">
+                {t().registrationFailure[registration().failure.code].title}
+                {" · "}
+                <Show when={registration().retry_at_ms} fallback={t().banner.retrying}>
+                  {(retryAt) => <RetryIn model={props.model} atMs={retryAt()} />}
+                </Show>
+              </p>
+            </div>
+          </div>
+        )}
+      </Show>
+      <For each={snapshot.notices}>
+        {(notice) => (
+          <div class="notice" data-level={notice.level} role={notice.level === "error" ? "alert" : "status"} data-testid="notice" data-code={notice.code}>
+            <Icon name={ICONS[notice.level]} size={16} />
+            <div class="notice-text">
+              <p class="notice-title">{t().notice[notice.code].title}</p>
+              <p class="notice-hint">{t().notice[notice.code].hint}</p>
+              <Show when={device(notice.code) && props.model.view() !== "devices"}>
+                <button type="button" class="link" data-testid="notice-devices" onClick={() => props.model.show("devices")}>
+                  {t().navigation.devices}
+                </button>
+              </Show>
+            </div>
+            <button
+              type="button"
+              class="icon-button small"
+              aria-label={t().panel.dismiss}
+              title={t().panel.dismiss}
+              data-testid="dismiss-notice"
+              onClick={() => void props.model.run("dismiss_notice", { id: notice.id })}
+            >
+              <Icon name="x" size={16} />
+            </button>
+          </div>
+        )}
+      </For>
+    </div>
+  );
+}
+
+function RetryIn(props: { model: Model; atMs: number }) {
+  const now = useNow();
+  const left = () => secondsLeft(props.atMs, now());
+  return <>{left() > 0 ? props.model.texts().banner.retryIn(left()) : props.model.texts().banner.retrying}</>;
+}
