@@ -63,8 +63,8 @@ impl Workbench {
         let (id, offer) = (call.id, offer.clone());
         call.enter(now, State::Answering { offer });
         self.timers.remove(&Timer::AutoAnswer(id));
-        self.ring(false);
         self.track_call("sip_call_answer", index);
+        self.ring(false);
         self.proceed(now, id);
         self.touch();
         Ok(())
@@ -299,7 +299,11 @@ impl Workbench {
 
     /// Rings, or stops ringing.
     pub(super) fn ring(&mut self, on: bool) {
-        self.ask_media(Command::Ring(on));
+        if self.ringing != on {
+            self.ringing = on;
+            self.ask_media(Command::Ring(on));
+            self.track(self.tracked(if on { "sip_call_play_audio" } else { "sip_call_stop_audio" }));
+        }
     }
 
     /// Starts or changes the streams of a call by its state and what is agreed.

@@ -243,6 +243,8 @@ impl Workbench {
         let failure = Failure { code: FailureCode::of_status(status), status };
         match &self.registration {
             Registration::Registering { id: ours, .. } if *ours == id => self.refused(now, failure),
+            // The flow is gone, which is known and being mended.
+            Registration::Restoring { flow: None, .. } => {}
             Registration::Registered { id: ours, .. } | Registration::Restoring { id: ours, .. } if *ours == id => {
                 if !retry && status.is_some() {
                     self.refused(now, failure);

@@ -1,6 +1,6 @@
 //! From what the agent types or pastes to a URI that can be called.
 
-use crate::sip::uri::{self, Uri};
+use crate::sip::Uri;
 
 /// It cannot be dialled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -61,7 +61,7 @@ fn number(text: &str, domain: &str) -> Result<Uri, Malformed> {
     if !user.chars().all(legal) {
         return Err(Malformed::NotANumber);
     }
-    Ok(Uri::sip(&uri::escape_user(&user), domain))
+    Ok(Uri::sip(&user, domain))
 }
 
 #[cfg(test)]
