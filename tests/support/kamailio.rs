@@ -73,7 +73,8 @@ impl Kamailio {
         self.port
     }
 
-    /// What the server has logged: one line for each request.
+    /// What the server has logged: one line `request METHOD by PROTOCOL cseq N` for each request, and one line
+    /// `credentials …` for each that has some.
     pub fn log(&self) -> String {
         self.server.log()
     }
@@ -188,6 +189,8 @@ modparam("tm", "fr_timer", 10000)
 const ROUTES: &str = r#"
 request_route {
   xlog("L_ERR", "request $rm by $proto cseq $cs\n");
+  if ($hdr(Authorization)!=$null) xlog("L_ERR", "credentials $hdr(Authorization)\n");
+  if ($hdr(Proxy-Authorization)!=$null) xlog("L_ERR", "credentials $hdr(Proxy-Authorization)\n");
   if (!mf_process_maxfwd_header("10")) { sl_send_reply("483", "Too Many Hops"); exit; }
   if (!sanity_check("17895", "7")) exit;
   if (is_method("OPTIONS") && uri==myself && $rU==$null) { sl_send_reply("200", "OK"); exit; }

@@ -1,5 +1,7 @@
 //! `cargo xtask …`: everything that is done with this repository beyond `cargo build`.
 
+#[cfg(unix)]
+mod demo;
 mod headless;
 mod packages;
 mod run;

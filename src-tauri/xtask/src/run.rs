@@ -1,22 +1,30 @@
 //! `cargo xtask run`: the window, from a fresh checkout.
 
+#[cfg(unix)]
+use crate::demo;
 use crate::setup::{self, Purpose};
 use crate::{shell, ui};
 
-/// Builds everything and runs the application.
+/// Builds everything and runs the application; without a display, the demonstration.
 ///
 /// # Errors
 /// When something is missing, does not build, or the application fails.
 pub fn run() -> anyhow::Result<()> {
-    setup::setup(if has_display() { Purpose::Run } else { Purpose::Demo })?;
+    let display = has_display();
+    if !display {
+        eprintln!(
+            "xtask: there is no display (neither DISPLAY nor WAYLAND_DISPLAY is set): a demonstration on a hidden one"
+        );
+    }
+    setup::setup(if display { Purpose::Run } else { Purpose::Demo })?;
     ui::build()?;
-    build_application()?;
+    // With this feature the UI is inside the program; without it the program asks the UI's development server.
+    shell::run(shell::cargo(["build", "--package", "deskline", "--features", "tauri/custom-protocol"]))?;
+    #[cfg(unix)]
+    if !display {
+        return demo::demo();
+    }
     shell::run(shell::command(shell::built("debug", "deskline"), [""; 0]))
-}
-
-/// The application with the UI inside, instead of one that asks the UI's development server.
-fn build_application() -> anyhow::Result<()> {
-    shell::run(shell::cargo(["build", "--package", "deskline", "--features", "tauri/custom-protocol"]))
 }
 
 /// Can a window be shown?
