@@ -11,7 +11,7 @@ export default defineConfig(({ mode }) => ({
   base: "./",
   plugins: [solid()],
   clearScreen: false,
-  server: { port: 1420, strictPort: true, host: "127.0.0.1" },
+  server: { port: 5173, strictPort: true, host: "127.0.0.1" },
   build: {
     target: ["es2022", "safari16", "chrome105"],
     outDir: mode === "preview" ? "dist-preview" : "dist",
