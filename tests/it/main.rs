@@ -2,5 +2,6 @@
 #![allow(clippy::unwrap_used)]
 
 mod architecture;
+mod hostile_input;
 mod rigs;
 mod types;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use deskline_core::flow::{FlowId, Transport};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::udp::Socket;
 use super::{ConnectId, Limits, NetEvent};
@@ -15,6 +15,8 @@ pub(super) struct Flows {
     pub(super) limits: Limits,
     events: mpsc::Sender<NetEvent>,
     next: AtomicU64,
+    /// One permit for each connection that a message to an address may open.
+    openings: Arc<Semaphore>,
     table: Mutex<Table>,
 }
 
@@ -84,11 +86,17 @@ pub(super) enum Outcome {
 
 impl Flows {
     pub(super) fn new(limits: Limits, events: mpsc::Sender<NetEvent>) -> Self {
-        Self { limits, events, next: AtomicU64::new(1), table: Mutex::default() }
+        let openings = Arc::new(Semaphore::new(limits.opened));
+        Self { limits, events, next: AtomicU64::new(1), openings, table: Mutex::default() }
     }
 
     pub(super) fn next_id(&self) -> FlowId {
         FlowId(self.next.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Leave to open a connection for a message to an address, as long as the connection lasts.
+    pub(super) fn opening(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.openings).try_acquire_owned().ok()
     }
 
     /// Waits while the event loop lags. An event loop that is gone needs no events.

@@ -21,6 +21,8 @@ pub struct Limits {
     pub datagram_keep_alive: Duration,
     /// Connections that one listener holds at a time.
     pub connections: usize,
+    /// Connections opened at a time only since a message is to go to an address: peers choose such addresses.
+    pub opened: usize,
     /// Peer addresses that one UDP socket remembers; the ones unheard for longest go first.
     pub peers: usize,
     /// Octets waiting to be written to one stream.
@@ -40,6 +42,7 @@ impl Default for Limits {
             keep_alive_answer: Duration::from_secs(10),
             datagram_keep_alive: Duration::from_secs(25),
             connections: 1024,
+            opened: 256,
             peers: 4096,
             queue: 1 << 20,
             queue_messages: 1024,

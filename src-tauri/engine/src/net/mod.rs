@@ -177,6 +177,9 @@ impl Net {
 
     fn send_on_new_stream(&mut self, transport: Transport, remote: SocketAddr, bytes: Vec<u8>) {
         let flow = self.flows.next_id();
+        let Some(permit) = self.flows.opening() else {
+            return self.report(NetEvent::Down { flow, reason: "too many connections are open".to_owned() });
+        };
         let mailbox = self.flows.insert_stream(flow, transport, remote);
         let flows = Arc::clone(&self.flows);
         // A fresh queue takes one message of any size that we build.
@@ -192,6 +195,7 @@ impl Net {
             if let Err(error) = failed {
                 flows.down(flow, error.to_string()).await;
             }
+            drop(permit);
         });
     }
 

@@ -166,6 +166,29 @@ async fn sending_to_an_address_where_nothing_listens_ends_in_down() {
 }
 
 #[tokio::test]
+async fn messages_to_addresses_open_only_so_many_connections() {
+    let mut client = Node::new(Limits { opened: 1, ..Limits::default() });
+    let (mut server, address) = listening(Transport::Tcp).await;
+    let (_other, other) = listening(Transport::Tcp).await;
+    client.net.send(Destination::Address(Transport::Tcp, address), OPTIONS.to_vec());
+    let flow = client.up().await;
+    client.net.send(Destination::Address(Transport::Tcp, other), OPTIONS.to_vec());
+    assert!(client.down().await.1.contains("too many"));
+    server.up().await;
+    drop(server);
+    assert_eq!(client.down().await.0, flow.id);
+    limit(async {
+        loop {
+            client.net.send(Destination::Address(Transport::Tcp, other), OPTIONS.to_vec());
+            if let NetEvent::Up { .. } = client.event().await {
+                break;
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn sending_along_a_lost_flow_reports_it_each_time() {
     let mut client = node();
     for _ in 0..2 {
