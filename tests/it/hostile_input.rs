@@ -3,8 +3,8 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::panic;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use deskline_core::flow::{Destination, Transport};
@@ -29,10 +29,14 @@ async fn mutated_datagrams_change_nothing() {
     let (address, server) = serve(Transport::Udp).await;
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let mut noise = Noise::new(1);
+    let mut buffer = vec![0; 65_536];
     for n in 0..MESSAGES {
         let bytes = noise.message("UDP", n);
         // What is too long for a datagram is not sent, which harms nobody.
         let _ = socket.send_to(&bytes, address).await;
+        while let Ok((length, _)) = socket.try_recv_from(&mut buffer) {
+            noise.dialog.learn(&buffer[..length]);
+        }
         if n % BETWEEN_PROBES == 0 {
             probe_by_datagram(address, n).await;
         }
@@ -45,12 +49,12 @@ async fn mutated_streams_change_nothing() {
     let panics = count_panics();
     let (address, server) = serve(Transport::Tcp).await;
     let mut noise = Noise::new(2);
-    let mut stream = Peer::connect(address).await;
+    let mut stream = Peer::connect(address, &noise.dialog).await;
     for n in 0..MESSAGES {
         let bytes = noise.message("TCP", n);
         // A broken stream stays broken: begin another one often enough.
         if !stream.write(&bytes).await || noise.below(8) == 0 {
-            stream = Peer::connect(address).await;
+            stream = Peer::connect(address, &noise.dialog).await;
         }
         if n % BETWEEN_PROBES == 0 {
             probe_by_stream(address, n).await;
@@ -64,24 +68,25 @@ async fn mutated_websockets_change_nothing() {
     let panics = count_panics();
     let (address, server) = serve(Transport::Ws).await;
     let mut noise = Noise::new(3);
-    let mut socket = Peer::upgrade(address).await;
+    let mut socket = Peer::upgrade(address, &noise.dialog).await;
     for n in 0..MESSAGES {
         let mut bytes = noise.message("WS", n);
         let mut begin_anew = noise.below(8) == 0;
         match noise.below(10) {
             0 => {
-                let mut stranger = Peer::connect(address).await;
+                let mut stranger = Peer::connect(address, &noise.dialog).await;
                 stranger.write(&noise.mutate(UPGRADE.as_bytes())).await;
                 stranger.write(&bytes).await;
             }
             1 => {
                 bytes = noise.mutate(&frame(&bytes));
-                begin_anew |= !socket.write(&bytes).await;
+                socket.write(&bytes).await;
+                begin_anew = true;
             }
             _ => begin_anew |= !socket.write(&frame(&bytes)).await,
         }
         if begin_anew {
-            socket = Peer::upgrade(address).await;
+            socket = Peer::upgrade(address, &noise.dialog).await;
         }
         if n % BETWEEN_PROBES == 0 {
             probe_by_websocket(address, n).await;
@@ -186,27 +191,31 @@ fn count_panics() -> Arc<AtomicUsize> {
     count
 }
 
-/// A connection that writes what it is told, and reads whatever comes without looking at it.
+/// A connection that writes what it is told, and learns from what it reads.
 struct Peer {
     output: tokio::net::tcp::OwnedWriteHalf,
     reading: tokio::task::JoinHandle<()>,
 }
 
 impl Peer {
-    async fn connect(address: SocketAddr) -> Self {
-        let stream = timeout(SOON, TcpStream::connect(address)).await.expect("the server accepts").unwrap();
-        let (mut input, output) = stream.into_split();
-        let reading = tokio::spawn(async move {
-            let mut buffer = [0; 4096];
-            while matches!(input.read(&mut buffer).await, Ok(length) if length > 0) {}
-        });
-        Self { output, reading }
+    async fn connect(address: SocketAddr, dialog: &Dialog) -> Self {
+        Self::on(timeout(SOON, TcpStream::connect(address)).await.expect("the server accepts").unwrap(), dialog)
     }
 
-    async fn upgrade(address: SocketAddr) -> Self {
-        let mut peer = Self::connect(address).await;
-        peer.write(UPGRADE.as_bytes()).await;
-        peer
+    async fn upgrade(address: SocketAddr, dialog: &Dialog) -> Self {
+        Self::on(upgraded(address).await, dialog)
+    }
+
+    fn on(stream: TcpStream, dialog: &Dialog) -> Self {
+        let (mut input, output) = stream.into_split();
+        let dialog = dialog.clone();
+        let reading = tokio::spawn(async move {
+            let mut buffer = [0; 4096];
+            while let Ok(length @ 1..) = input.read(&mut buffer).await {
+                dialog.learn(&buffer[..length]);
+            }
+        });
+        Self { output, reading }
     }
 
     /// Whether the connection still stands.
@@ -245,10 +254,7 @@ async fn probe_by_stream(address: SocketAddr, n: usize) {
 }
 
 async fn probe_by_websocket(address: SocketAddr, n: usize) {
-    let mut stream = timeout(SOON, TcpStream::connect(address)).await.expect("the server accepts").unwrap();
-    stream.write_all(UPGRADE.as_bytes()).await.unwrap();
-    let upgraded = read_head(&mut stream).await;
-    assert!(upgraded.starts_with(b"HTTP/1.1 101"));
+    let mut stream = upgraded(address).await;
     stream.write_all(&frame(options("WS", n).as_bytes())).await.unwrap();
     let answer = read_head(&mut stream).await;
     // A text frame of 126 to 65535 octets, not masked.
@@ -256,10 +262,17 @@ async fn probe_by_websocket(address: SocketAddr, n: usize) {
     check_answer(&answer[4..], n);
 }
 
+async fn upgraded(address: SocketAddr) -> TcpStream {
+    let mut stream = timeout(SOON, TcpStream::connect(address)).await.expect("the server accepts").unwrap();
+    stream.write_all(UPGRADE.as_bytes()).await.unwrap();
+    assert!(read_head(&mut stream).await.starts_with(b"HTTP/1.1 101"));
+    stream
+}
+
 async fn read_head(stream: &mut TcpStream) -> Vec<u8> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
-        head.push(timeout(SOON, stream.read_u8()).await.expect("OPTIONS is answered").unwrap());
+        head.push(timeout(SOON, stream.read_u8()).await.expect("the server answers").unwrap());
     }
     head
 }
@@ -273,9 +286,9 @@ fn check_answer(answer: &[u8], n: usize) {
 const UPGRADE: &str = "GET /sip HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
      Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: sip\r\n\r\n";
 
-/// One final text frame of a client. (The mask is zero: the server cannot tell.)
+/// One final frame of a client, text where it is text. (The mask is zero: the server cannot tell.)
 fn frame(payload: &[u8]) -> Vec<u8> {
-    let mut frame = vec![0x81];
+    let mut frame = vec![if std::str::from_utf8(payload).is_ok() { 0x81 } else { 0x82 }];
     match u16::try_from(payload.len()) {
         Ok(length @ 0..126) => frame.push(0x80 | u8::try_from(length).unwrap_or_default()),
         Ok(length) => {
@@ -296,64 +309,122 @@ const SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\
      m=audio 4000 RTP/AVP 8 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\na=sendrecv\r\n";
 
 fn options(transport: &str, n: usize) -> String {
-    message(&format!("OPTIONS sip:{n}@localhost SIP/2.0"), transport, &format!("probe-{n}"), "", "OPTIONS", "", "")
+    let call = format!("probe-{n}");
+    Draft { start: "OPTIONS sip:watson@localhost SIP/2.0", call: &call, branch: &call, ..Draft::default() }
+        .write(transport)
 }
 
-/// A valid message.
-fn message(start: &str, transport: &str, call: &str, to_tag: &str, method: &str, more: &str, body: &str) -> String {
-    format!(
-        "{start}\r\nVia: SIP/2.0/{transport} 127.0.0.1:5070;branch=z9hG4bK{call};rport\r\nMax-Forwards: 70\r\n\
-         From: \"A. G. Bell\" <sip:bell@localhost>;tag=a1\r\nTo: <sip:watson@localhost>{to_tag}\r\n\
-         Call-ID: {call}@localhost\r\nCSeq: 1 {method}\r\nContact: <sip:bell@127.0.0.1:5070;transport={uri}>\r\n\
-         {more}Content-Length: {length}\r\n\r\n{body}",
-        uri = transport.to_ascii_lowercase(),
-        length = body.len(),
-    )
+/// A valid message, as far as its parts are.
+struct Draft<'a> {
+    start: &'a str,
+    call: &'a str,
+    branch: &'a str,
+    to_tag: &'a str,
+    sequence: usize,
+    method: &'a str,
+    /// Whole lines.
+    more: &'a str,
+    body: &'a str,
+}
+
+impl Default for Draft<'_> {
+    fn default() -> Self {
+        Self { start: "", call: "", branch: "", to_tag: "", sequence: 1, method: "OPTIONS", more: "", body: "" }
+    }
+}
+
+impl Draft<'_> {
+    fn write(&self, transport: &str) -> String {
+        let Self { start, call, branch, to_tag, sequence, method, more, body } = self;
+        format!(
+            "{start}\r\nVia: SIP/2.0/{transport} 127.0.0.1:5070;branch=z9hG4bK{branch};rport\r\nMax-Forwards: 70\r\n\
+             From: \"A. G. Bell\" <sip:bell@localhost>;tag=a1\r\nTo: <sip:watson@localhost>{to_tag}\r\n\
+             Call-ID: {call}@localhost\r\nCSeq: {sequence} {method}\r\n\
+             Contact: <sip:bell@127.0.0.1:5070;transport={uri}>\r\n\
+             {more}Content-Length: {length}\r\n\r\n{body}",
+            uri = transport.to_ascii_lowercase(),
+            length = body.len(),
+        )
+    }
+}
+
+/// The call that the server took last: its Call-ID, and To with the server's tag.
+#[derive(Clone, Default)]
+struct Dialog(Arc<Mutex<(String, String)>>);
+
+impl Dialog {
+    fn learn(&self, answer: &[u8]) {
+        let answer = String::from_utf8_lossy(answer);
+        let value = |name: &str| {
+            let line = answer.split("\r\n").find_map(|line| line.strip_prefix(name))?;
+            Some(line.trim().to_owned())
+        };
+        if let (true, Some(call), Some(to)) = (answer.contains(" INVITE\r\n"), value("Call-ID:"), value("To:")) {
+            let call = call.trim_end_matches("@localhost").to_owned();
+            if let Some((_, tag)) = to.split_once(";tag=") {
+                *self.0.lock().unwrap() = (call, format!(";tag={tag}"));
+            }
+        }
+    }
+
+    fn call_and_tag(&self) -> (String, String) {
+        self.0.lock().unwrap().clone()
+    }
 }
 
 /// Damaged input that can be repeated (xorshift64*).
-struct Noise(u64);
+struct Noise {
+    state: u64,
+    dialog: Dialog,
+}
 
 impl Noise {
     fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+        Self { state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1, dialog: Dialog::default() }
     }
 
     fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % limit.max(1)
+        self.state ^= self.state >> 12;
+        self.state ^= self.state << 25;
+        self.state ^= self.state >> 27;
+        (self.state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % limit.max(1)
     }
 
     /// Mostly a mutated message of any kind, now and then a valid one that begins or ends something, or mere noise.
     fn message(&mut self, transport: &str, n: usize) -> Vec<u8> {
-        const JSON: &str = "Content-Type: application/dtmf-relay\r\n";
+        const TONES: &str = "Content-Type: application/dtmf-relay\r\n";
         const OFFER: &str = "Content-Type: application/sdp\r\n";
-        let call = format!("c{}", n / 4);
-        let valid = match self.below(14) {
-            0..=3 => message("INVITE sip:watson@localhost SIP/2.0", transport, &call, "", "INVITE", OFFER, SDP),
-            4 => message("ACK sip:watson@localhost SIP/2.0", transport, &call, ";tag=b", "ACK", "", ""),
-            5 => message("CANCEL sip:watson@localhost SIP/2.0", transport, &call, "", "CANCEL", "", ""),
-            6 => message("BYE sip:watson@localhost SIP/2.0", transport, &call, ";tag=b", "BYE", "", ""),
-            7 => message("INFO sip:watson@localhost SIP/2.0", transport, &call, ";tag=b", "INFO", JSON, "Signal=1"),
-            8 => {
-                let digest = "Authorization: Digest username=\"bell\", realm=\"localhost\", nonce=\"n\", \
-                              uri=\"sip:localhost\", response=\"00112233445566778899aabbccddeeff\", qop=auth, nc=1, \
-                              cnonce=\"c\"\r\nExpires: 60\r\n";
-                message("REGISTER sip:localhost SIP/2.0", transport, &call, "", "REGISTER", digest, "")
+        const DIGEST: &str = "Authorization: Digest username=\"bell\", realm=\"localhost\", nonce=\"n\", \
+                              uri=\"sip:localhost\", response=\"00112233445566778899aabbccddeeff\", qop=auth, \
+                              nc=00000001, cnonce=\"c\"\r\nExpires: 60\r\n";
+        let (new_call, branch) = (format!("c{}", n / 4), format!("b{n}"));
+        let (known_call, tag) = self.dialog.call_and_tag();
+        let new = Draft { call: &new_call, branch: &new_call, ..Draft::default() };
+        let within = Draft { call: &known_call, branch: &branch, to_tag: &tag, sequence: 1 + n, ..Draft::default() };
+        let invite = "INVITE sip:watson@localhost SIP/2.0";
+        let draft = match self.below(16) {
+            0..=3 => Draft { start: invite, method: "INVITE", more: OFFER, body: SDP, ..new },
+            4 => Draft { start: "CANCEL sip:watson@localhost SIP/2.0", method: "CANCEL", ..new },
+            5 => Draft { start: "REGISTER sip:localhost SIP/2.0", method: "REGISTER", more: DIGEST, ..new },
+            6 => Draft { start: "MESSAGE tel:+1-201-555-0123 SIP/2.0", method: "MESSAGE", body: "Come here!", ..new },
+            7 => Draft { start: "SIP/2.0 180 Ringing", method: "INVITE", ..new },
+            8 => Draft { start: "SIP/2.0 401 Unauthorized", method: "REGISTER", ..new },
+            9 | 10 => Draft { start: "ACK sip:watson@localhost SIP/2.0", method: "ACK", sequence: 1, ..within },
+            11 => Draft { start: invite, method: "INVITE", more: OFFER, body: SDP, ..within },
+            12 => Draft { start: "SIP/2.0 200 OK", method: "INVITE", more: OFFER, body: SDP, ..within },
+            13 => {
+                let start = "INFO sip:watson@localhost SIP/2.0";
+                Draft { start, method: "INFO", more: TONES, body: "Signal=1\r\nDuration=160", ..within }
             }
-            9 => message("SIP/2.0 180 Ringing", transport, &call, ";tag=b", "INVITE", "", ""),
-            10 => message("SIP/2.0 200 OK", transport, &call, ";tag=b", "INVITE", OFFER, SDP),
-            11 => message("SIP/2.0 401 Unauthorized", transport, &call, ";tag=b", "REGISTER", "", ""),
-            12 => message("MESSAGE tel:+1-201-555-0123 SIP/2.0", transport, &call, "", "MESSAGE", "", "Come here!"),
-            _ => options(transport, n),
+            14 => Draft { start: "BYE sip:watson@localhost SIP/2.0", method: "BYE", ..within },
+            _ => Draft { start: "OPTIONS sip:watson@localhost SIP/2.0", ..within },
         };
+        let valid = draft.write(transport);
         match self.below(20) {
-            0 => valid.into_bytes(),
-            1 => (0..self.below(2000)).map(|_| self.byte()).collect(),
-            2 => Vec::new(),
-            3 => vec![self.byte(); self.below(66_000)],
+            0..=3 => valid.into_bytes(),
+            4 => (0..self.below(2000)).map(|_| self.byte()).collect(),
+            5 => Vec::new(),
+            6 => vec![self.byte(); self.below(66_000)],
             _ => self.mutate(valid.as_bytes()),
         }
     }
