@@ -37,7 +37,7 @@ async fn mutated_datagrams_change_nothing() {
         while let Ok((length, _)) = socket.try_recv_from(&mut buffer) {
             noise.dialog.learn(&buffer[..length]);
         }
-        if n % BETWEEN_PROBES == 0 {
+        if n.is_multiple_of(BETWEEN_PROBES) {
             probe_by_datagram(address, n).await;
         }
     }
@@ -56,7 +56,7 @@ async fn mutated_streams_change_nothing() {
         if !stream.write(&bytes).await || noise.below(8) == 0 {
             stream = Peer::connect(address, &noise.dialog).await;
         }
-        if n % BETWEEN_PROBES == 0 {
+        if n.is_multiple_of(BETWEEN_PROBES) {
             probe_by_stream(address, n).await;
         }
     }
@@ -88,7 +88,7 @@ async fn mutated_websockets_change_nothing() {
         if begin_anew {
             socket = Peer::upgrade(address, &noise.dialog).await;
         }
-        if n % BETWEEN_PROBES == 0 {
+        if n.is_multiple_of(BETWEEN_PROBES) {
             probe_by_websocket(address, n).await;
         }
     }
