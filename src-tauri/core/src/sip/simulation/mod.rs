@@ -1,9 +1,13 @@
 //! User agents in virtual time, with a network between them that loses, delays, doubles and reorders.
 #![allow(clippy::unwrap_used)]
 
+mod answers;
 mod calls;
+mod forks;
 mod loss;
+mod peer;
 mod registrar;
+mod requests;
 mod timers;
 
 use std::collections::BTreeMap;
@@ -69,6 +73,8 @@ pub(super) struct World {
     on_the_way: BTreeMap<(Instant, u64), (usize, usize, Vec<u8>)>,
     sent: u64,
     random: ChaCha8Rng,
+    /// What was sent to nobody, for tests that play the peer themselves.
+    captured: Vec<Vec<u8>>,
 }
 
 impl World {
@@ -99,6 +105,7 @@ impl World {
             start,
             on_the_way: BTreeMap::new(),
             sent: 0,
+            captured: Vec::new(),
             random: ChaCha8Rng::seed_from_u64(seed),
         }
     }
@@ -154,7 +161,12 @@ impl World {
         let end = self.now + Duration::from_secs(7200);
         while self.step(end) {}
         for end in &self.ends {
-            assert_eq!(end.ua.poll_timeout(), None, "somebody still waits");
+            assert_eq!(
+                end.ua.poll_timeout(),
+                None,
+                "somebody still waits: {:#?}",
+                &self.trace[..self.trace.len().min(60)]
+            );
         }
     }
 
@@ -257,7 +269,11 @@ impl World {
             }
         };
         let lost = (self.lose)(from, &words) || self.chance(self.weather.loss);
-        if to >= self.ends.len() || lost {
+        if to >= self.ends.len() {
+            self.captured.push(bytes);
+            return;
+        }
+        if lost {
             return;
         }
         let copies = if self.chance(self.weather.doubled) { 2 } else { 1 };
@@ -278,10 +294,15 @@ impl World {
 /// `INVITE`, `ACK`, … or `200 INVITE`.
 pub(super) fn first_words(bytes: &[u8]) -> String {
     use super::message::HeaderAccess;
-    match wire::parse(bytes).expect("what we send can be read") {
-        Message::Request(request) => request.method.to_string(),
-        Message::Response(response) => {
+    match wire::parse(bytes) {
+        Ok(Message::Request(request)) => request.method.to_string(),
+        Ok(Message::Response(response)) => {
             format!("{} {}", response.code(), response.headers.cseq().unwrap().method)
+        }
+        // A refusal repeats the From or To that made it necessary.
+        Err(_) => {
+            assert!(bytes.starts_with(b"SIP/2.0 4") || bytes.starts_with(b"SIP/2.0 5"), "we send what cannot be read");
+            "refusal of what cannot be read".to_owned()
         }
     }
 }

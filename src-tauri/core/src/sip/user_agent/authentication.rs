@@ -33,6 +33,11 @@ impl Authentication {
         Self { credentials, realms: Vec::new() }
     }
 
+    /// The same credentials without what was learned: nonces and their counts belong to one sequence of requests.
+    pub(super) fn afresh(&self) -> Self {
+        Self::new(self.credentials.clone())
+    }
+
     /// Takes the challenges of a 401 or 407 to `request`, of which `refusals` went before in the same attempt. The count
     /// of refusals to go on with, or `None` if the answer is final.
     pub(super) fn handle_challenge(&mut self, request: &Request, response: &Response, refusals: u8) -> Option<u8> {

@@ -44,6 +44,7 @@ impl Session {
             call_id: dialog.call_id.clone(),
             local_tag: dialog.local.tag().unwrap_or("").into(),
             is_caller: false,
+            farewell: None,
             phase: Phase::Ringing(Box::new(Ringing { invite, dialog, progress: None })),
             appointment: Appointment::default(),
         };

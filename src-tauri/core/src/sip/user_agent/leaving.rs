@@ -7,7 +7,7 @@ use super::stack::Stack;
 use super::transactions::{ClientMachine, Purpose, TransactionId};
 use super::{EndReason, Error, Event};
 use crate::sip::dialog::Dialog;
-use crate::sip::message::{Headers, Method, Response};
+use crate::sip::message::{HeaderAccess, HeaderName, Headers, Method, Response};
 use crate::sip::transaction::client_invite;
 
 impl Session {
@@ -106,13 +106,16 @@ impl Session {
     }
 
     pub(super) fn cancel(&mut self, now: Instant, stack: &mut Stack, invite: TransactionId) {
-        stack.cancel(now, invite);
+        stack.cancel(now, invite, self.farewell.as_deref());
         let give_up = now + 64 * stack.config.timers.t1;
         self.phase = Phase::Leaving(Leaving::Cancelled { invite, give_up });
     }
 
     pub(super) fn send_bye(&mut self, now: Instant, stack: &mut Stack, mut dialog: Dialog) {
         let mut bye = dialog.request(Method::Bye);
+        if let Some(reason) = &self.farewell {
+            bye.headers.add(HeaderName::Reason, &**reason);
+        }
         self.authentication.authorise(&mut bye, &mut stack.random);
         let destination = self.path.next_hop(dialog.next_hop());
         stack.send(now, &self.path, destination, bye, Purpose::Bye(self.id));

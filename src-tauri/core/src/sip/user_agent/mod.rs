@@ -28,7 +28,7 @@ pub use interface::{
     Config, Credentials, EndReason, Error, Event, Identity, Invite, Output, RegistrationId, RequestId, SessionId,
 };
 
-use super::message::grammar::is_token;
+use super::message::grammar::{is_token, quote};
 use super::message::{Header, HeaderName, Headers, Response, header_value};
 use super::transaction::agenda::Agenda;
 use super::uri::Uri;
@@ -182,6 +182,17 @@ impl UserAgent {
     /// Ends a session whatever its state: CANCEL (once a provisional answer is there), BYE, or 603 to an INVITE that rings.
     pub fn hang_up(&mut self, now: Instant, session: SessionId) -> Result<(), Error> {
         self.with_session(session, |session, stack| {
+            session.leave(now, stack, EndReason::Local);
+            Ok(())
+        })
+    }
+
+    /// As [`Self::hang_up`], and tells the peer why by a Reason header (RFC 3326): `cause` is a SIP status, as 200 with
+    /// "Call completed elsewhere" for the agents of a group whose colleague was faster.
+    pub fn hang_up_because(&mut self, now: Instant, session: SessionId, cause: u16, text: &str) -> Result<(), Error> {
+        let reason = format!("SIP;cause={cause};text={}", quote(text));
+        self.with_session(session, |session, stack| {
+            session.farewell = Some(reason.into());
             session.leave(now, stack, EndReason::Local);
             Ok(())
         })

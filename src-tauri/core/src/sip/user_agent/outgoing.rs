@@ -41,6 +41,7 @@ impl Session {
             call_id: call_id.into(),
             local_tag: local_tag.into(),
             is_caller: true,
+            farewell: None,
             phase: Phase::Leaving(Leaving::Gone),
             appointment: Appointment::default(),
         };

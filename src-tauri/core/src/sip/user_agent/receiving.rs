@@ -208,7 +208,7 @@ impl UserAgent {
             return self.receive_ack(now, key, &request, cseq.seq);
         }
         if let Some(id) = self.stack.transactions.find_server(&key) {
-            return self.stack.repeat_answer(id);
+            return self.stack.repeat_answer(id, flow.id);
         }
         if self.stack.is_full() {
             self.stack.respond_statelessly(flow.id, &request, 503);
@@ -341,7 +341,7 @@ impl UserAgent {
         let account = self.registrations.values().find(|registration| registration.path.uses(flow.id));
         let caller = match account {
             Some(registration) => {
-                let authentication = registration.authentication.clone();
+                let authentication = registration.authentication.afresh();
                 Caller { flow: *flow, path: Path::pinned(*flow), authentication }
             }
             None => Caller { flow: *flow, path: Path::answering(*flow), authentication: Authentication::new(None) },

@@ -25,6 +25,8 @@ pub(super) struct Session {
     pub local_tag: Box<str>,
     /// We sent the first INVITE, so the Call-ID is ours (which decides the delay after a 491).
     pub is_caller: bool,
+    /// The Reason header (RFC 3326) of the CANCEL or BYE that will end it.
+    pub farewell: Option<Box<str>>,
     pub phase: Phase,
     pub appointment: Appointment,
 }

@@ -115,15 +115,15 @@ impl Stack {
         }
     }
 
-    /// The request of a server transaction came again.
-    pub(super) fn repeat_answer(&mut self, id: TransactionId) {
+    /// The request of a server transaction came again, perhaps along another connection (RFC 3261 §18.2.2).
+    pub(super) fn repeat_answer(&mut self, id: TransactionId, flow: FlowId) {
         let Some(server) = self.transactions.server(id) else { return };
         let answers = match &server.machine {
             ServerMachine::Invite(machine) => machine.handle_repetition(),
             ServerMachine::NonInvite(machine) => machine.handle_repetition(),
         };
-        if answers {
-            self.retransmit_server(id);
+        if answers && let Some(bytes) = server.last.clone() {
+            self.transmit(Destination::Flow(flow), bytes);
         }
     }
 
@@ -180,9 +180,12 @@ impl Stack {
     }
 
     /// CANCEL for an INVITE that has been answered provisionally (RFC 3261 §9.1).
-    pub(super) fn cancel(&mut self, now: Instant, invite: TransactionId) {
+    pub(super) fn cancel(&mut self, now: Instant, invite: TransactionId, reason: Option<&str>) {
         let Some(client) = self.transactions.client(invite) else { return };
-        let cancel = same_hop(&client.request, Method::Cancel);
+        let mut cancel = same_hop(&client.request, Method::Cancel);
+        if let Some(reason) = reason {
+            cancel.headers.add(HeaderName::Reason, reason);
+        }
         let (destination, path) = (client.destination, client.path);
         let Some(branch) = cancel.headers.via().ok().and_then(|via| via.branch().map(str::to_owned)) else { return };
         self.transmit(destination, wire::write_request(&cancel));
