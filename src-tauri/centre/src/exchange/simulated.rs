@@ -1,0 +1,366 @@
+//! A call whose far end is simulated: a customer who calls an agent's phones, or a demo number that an agent calls.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use deskline_core::flow::Flow;
+use deskline_core::media::{Codec, Direction};
+use deskline_core::sdp::offer_answer::{self, LocalMedia, Negotiated};
+use deskline_core::sip::user_agent::{EndReason, Event as SipEvent};
+use deskline_core::sip::{Headers, NameAddr, SessionId};
+
+use super::Step;
+use super::desk::Desk;
+use crate::call::{CallEnd, CallId, CallKind, CallState, CustomerScript};
+use crate::config::Caller;
+use crate::media::{self, Performance};
+use crate::registrar::Binding;
+use crate::sound::Speaker;
+
+/// What a demo number does when it is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pickup {
+    AtOnce,
+    AfterRinging(Duration),
+    Never { refuse_after: Duration },
+}
+
+pub(super) struct Simulated {
+    id: CallId,
+    local: LocalMedia,
+    phase: Phase,
+}
+
+enum Phase {
+    /// The socket is not there yet.
+    Opening(Plan),
+    /// Phones ring.
+    Calling { legs: Vec<SessionId>, give_up_at: Instant, hang_up_after: Option<Duration>, refusal: Option<u16> },
+    /// A demo number rings.
+    Ringing { session: SessionId, offer: Vec<u8>, until: Instant, pickup: Pickup },
+    /// `hang_up_at` by the script. `negotiated` is missing until the answer to our offer has come with the ACK.
+    Talking { session: SessionId, negotiated: Option<Negotiated>, hang_up_at: Option<Instant>, is_customer: bool },
+}
+
+/// What to do once the socket stands.
+enum Plan {
+    Call {
+        phones: Vec<Binding>,
+        from: NameAddr,
+        headers: Headers,
+        give_up_at: Instant,
+        hang_up_after: Option<Duration>,
+    },
+    BeCalled { session: SessionId, offer: Vec<u8>, pickup: Pickup },
+}
+
+impl Simulated {
+    /// A customer who calls these phones (of which there is at least one).
+    pub(super) fn customer(
+        now: Instant,
+        id: CallId,
+        desk: &mut Desk,
+        phones: Vec<Binding>,
+        caller: Option<Caller>,
+        script: CustomerScript,
+    ) -> Self {
+        let caller = caller.unwrap_or_else(|| Caller::new("anonymous", "", Speaker::WOMAN));
+        let mut performance = script.opening.performance(script.opening_for, caller.speaker, desk.random.number());
+        performance.digits = script.digits;
+        let address = phones[0].flow.local.ip();
+        desk.media.open_endpoint(id, address, performance);
+        let plan = Plan::Call {
+            phones,
+            from: desk.address(caller.number.expose(), caller.name.expose()),
+            headers: script.headers,
+            give_up_at: now + script.patience,
+            hang_up_after: script.hang_up_after,
+        };
+        Self { id, local: local_media(desk, address.into()), phase: Phase::Opening(plan) }
+    }
+
+    /// A demo number that an agent calls.
+    pub(super) fn called(
+        id: CallId,
+        desk: &mut Desk,
+        session: SessionId,
+        flow: Flow,
+        offer: Vec<u8>,
+        pickup: Pickup,
+        performance: Performance,
+    ) -> Self {
+        desk.media.open_endpoint(id, flow.local.ip(), performance);
+        let local = local_media(desk, flow.local.ip().into());
+        Self { id, local, phase: Phase::Opening(Plan::BeCalled { session, offer, pickup }) }
+    }
+
+    pub(super) fn call_kind(&self) -> CallKind {
+        match self.phase {
+            Phase::Opening(Plan::Call { .. }) | Phase::Calling { .. } | Phase::Talking { is_customer: true, .. } => {
+                CallKind::Customer
+            }
+            _ => CallKind::DemoNumber,
+        }
+    }
+
+    pub(super) fn handle_media(&mut self, now: Instant, desk: &mut Desk, event: &media::Event) -> Step {
+        let media::Event::Opened { addresses, .. } = event else { return self.fail(now, desk) };
+        self.local.address = addresses[0];
+        let placeholder = Phase::Calling { legs: Vec::new(), give_up_at: now, hang_up_after: None, refusal: None };
+        match std::mem::replace(&mut self.phase, placeholder) {
+            Phase::Opening(Plan::Call { phones, from, headers, give_up_at, hang_up_after }) => {
+                let offer = offer_answer::offer(&self.local);
+                let legs: Vec<SessionId> = phones
+                    .iter()
+                    .filter_map(|phone| desk.invite(now, self.id, phone, from.clone(), offer.clone(), headers.clone()))
+                    .collect();
+                if legs.is_empty() {
+                    return Step::Over(CallEnd::Lost);
+                }
+                self.phase = Phase::Calling { legs, give_up_at, hang_up_after, refusal: None };
+            }
+            Phase::Opening(Plan::BeCalled { session, offer, pickup }) => {
+                // What cannot be understood is refused before it rings.
+                if !offer.is_empty() && offer_answer::answer(&self.local, &offer).is_err() {
+                    desk.reject(now, session, 488);
+                    return Step::Over(CallEnd::Refused(488));
+                }
+                let rings = match pickup {
+                    Pickup::AtOnce => Duration::ZERO,
+                    Pickup::AfterRinging(rings) | Pickup::Never { refuse_after: rings } => rings,
+                };
+                self.phase = Phase::Ringing { session, offer, until: now + rings, pickup };
+                if pickup == Pickup::AtOnce {
+                    return self.handle_timeout(now, desk);
+                }
+                let _ = desk.agent.progress(now, session, 180, Vec::new());
+            }
+            other => self.phase = other,
+        }
+        Step::Goes(self.state())
+    }
+
+    pub(super) fn handle_sip(&mut self, now: Instant, desk: &mut Desk, session: SessionId, event: SipEvent) -> Step {
+        match event {
+            SipEvent::Answered { body, .. } => return self.handle_answered(now, desk, session, &body),
+            SipEvent::Confirmed { body, .. } if !body.is_empty() => return self.handle_late_answer(now, desk, &body),
+            SipEvent::Reoffered { offer, .. } => self.handle_reoffer(now, desk, session, &offer),
+            SipEvent::Info { content_type, body, .. } => {
+                if let Some(digit) = digit_of_info(&content_type, &body) {
+                    desk.media.note_digit(self.id, digit);
+                }
+            }
+            SipEvent::Ended { reason, .. } => return self.handle_ended(session, reason),
+            _ => {}
+        }
+        Step::Goes(self.state())
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Instant, desk: &mut Desk) -> Step {
+        match &self.phase {
+            Phase::Calling { give_up_at, .. } if *give_up_at <= now => Step::Over(CallEnd::NotAnswered),
+            Phase::Ringing { session, until, pickup: Pickup::Never { .. }, .. } if *until <= now => {
+                desk.reject(now, *session, 480);
+                Step::Over(CallEnd::Refused(480))
+            }
+            Phase::Ringing { session, offer, until, .. } if *until <= now => {
+                let (session, offer) = (*session, offer.clone());
+                self.pick_up(now, desk, session, &offer)
+            }
+            Phase::Talking { hang_up_at: Some(at), .. } if *at <= now => Step::Over(CallEnd::HungUpHere),
+            _ => Step::Goes(self.state()),
+        }
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        match &self.phase {
+            Phase::Opening(_) => None,
+            Phase::Calling { give_up_at, .. } => Some(*give_up_at),
+            Phase::Ringing { until, .. } => Some(*until),
+            Phase::Talking { hang_up_at, .. } => *hang_up_at,
+        }
+    }
+
+    fn state(&self) -> CallState {
+        match &self.phase {
+            Phase::Opening(_) | Phase::Calling { .. } | Phase::Ringing { .. } => CallState::Ringing,
+            Phase::Talking { negotiated: Some(negotiated), .. } if !negotiated.direction.sends() => CallState::Held,
+            Phase::Talking { .. } => CallState::Talking,
+        }
+    }
+
+    /// There is no socket to be had.
+    fn fail(&mut self, now: Instant, desk: &mut Desk) -> Step {
+        if let Phase::Opening(Plan::BeCalled { session, .. }) = &self.phase {
+            desk.reject(now, *session, 500);
+            return Step::Over(CallEnd::Refused(500));
+        }
+        Step::Over(CallEnd::Lost)
+    }
+
+    fn pick_up(&mut self, now: Instant, desk: &mut Desk, session: SessionId, offer: &[u8]) -> Step {
+        let (body, negotiated) = if offer.is_empty() {
+            (offer_answer::offer(&self.local), None)
+        } else {
+            match offer_answer::answer(&self.local, offer) {
+                Ok((body, negotiated)) => (body, Some(negotiated)),
+                Err(_) => {
+                    desk.reject(now, session, 488);
+                    return Step::Over(CallEnd::Refused(488));
+                }
+            }
+        };
+        if desk.agent.answer(now, session, body, Headers::default()).is_err() {
+            return Step::Over(CallEnd::Lost);
+        }
+        if let Some(negotiated) = &negotiated {
+            desk.media.run(now, self.id, negotiated.clone());
+        }
+        self.phase = Phase::Talking { session, negotiated, hang_up_at: None, is_customer: false };
+        Step::Goes(self.state())
+    }
+
+    /// A phone answered: it is the one, the others stop ringing.
+    fn handle_answered(&mut self, now: Instant, desk: &mut Desk, session: SessionId, body: &[u8]) -> Step {
+        let Phase::Calling { legs, hang_up_after, .. } = &self.phase else {
+            // A second phone answered in the same moment.
+            desk.hang_up(now, session);
+            return Step::Goes(self.state());
+        };
+        let hang_up_at = hang_up_after.map(|after| now + after);
+        for &leg in legs.iter().filter(|leg| **leg != session) {
+            desk.hang_up(now, leg);
+        }
+        let Ok(negotiated) = offer_answer::accept(&self.local, body) else {
+            return Step::Over(CallEnd::Refused(488));
+        };
+        desk.media.run(now, self.id, negotiated.clone());
+        self.phase = Phase::Talking { session, negotiated: Some(negotiated), hang_up_at, is_customer: true };
+        Step::Goes(self.state())
+    }
+
+    /// The answer to an offer of ours that stood in a 2xx.
+    fn handle_late_answer(&mut self, now: Instant, desk: &mut Desk, body: &[u8]) -> Step {
+        let Phase::Talking { negotiated, .. } = &mut self.phase else { return Step::Goes(self.state()) };
+        let accepted = match negotiated {
+            Some(agreed) => offer_answer::accept_reoffer(&self.local, agreed, body),
+            None => offer_answer::accept(&self.local, body),
+        };
+        match accepted {
+            Ok(agreed) => {
+                desk.media.run(now, self.id, agreed.clone());
+                *negotiated = Some(agreed);
+                Step::Goes(self.state())
+            }
+            // With nothing agreed there is no call; a running one goes on as it was.
+            Err(_) if negotiated.is_none() => Step::Over(CallEnd::Refused(488)),
+            Err(_) => Step::Goes(self.state()),
+        }
+    }
+
+    /// Hold, retrieve, another codec, another address.
+    fn handle_reoffer(&mut self, now: Instant, desk: &mut Desk, session: SessionId, offer: &[u8]) {
+        let Phase::Talking { negotiated, .. } = &mut self.phase else {
+            let _ = desk.agent.refuse_reoffer(now, session, 491);
+            return;
+        };
+        self.local.version += 1;
+        if offer.is_empty() {
+            let offer = match negotiated {
+                Some(agreed) => offer_answer::reoffer(&self.local, agreed),
+                None => offer_answer::offer(&self.local),
+            };
+            let _ = desk.agent.accept_reoffer(now, session, offer);
+            return;
+        }
+        match offer_answer::answer(&self.local, offer) {
+            Ok((body, agreed)) => {
+                if desk.agent.accept_reoffer(now, session, body).is_ok() {
+                    desk.media.run(now, self.id, agreed.clone());
+                    *negotiated = Some(agreed);
+                }
+            }
+            Err(_) => {
+                let _ = desk.agent.refuse_reoffer(now, session, 488);
+            }
+        }
+    }
+
+    fn handle_ended(&mut self, session: SessionId, reason: EndReason) -> Step {
+        match &mut self.phase {
+            // One of several phones is out; the call is over with the last of them.
+            Phase::Calling { legs, refusal, .. } => {
+                legs.retain(|leg| *leg != session);
+                if let EndReason::Rejected { status, .. } = reason {
+                    *refusal = Some(super::bridge::better_refusal(*refusal, status));
+                }
+                match (legs.is_empty(), *refusal) {
+                    (false, _) => Step::Goes(self.state()),
+                    (true, Some(status)) => Step::Over(CallEnd::Refused(status)),
+                    (true, None) => Step::Over(CallEnd::Lost),
+                }
+            }
+            // A phone that lost the race.
+            Phase::Talking { session: talking, .. } if *talking != session => Step::Goes(self.state()),
+            _ => Step::Over(end_of(&reason)),
+        }
+    }
+}
+
+pub(super) fn end_of(reason: &EndReason) -> CallEnd {
+    match reason {
+        EndReason::Local => CallEnd::HungUpHere,
+        EndReason::Remote { .. } => CallEnd::HungUpByPhone,
+        EndReason::Rejected { status, .. } => CallEnd::Refused(*status),
+        EndReason::TimedOut | EndReason::Unreachable => CallEnd::Lost,
+    }
+}
+
+/// What a simulated person's telephone can do. The address is filled in when the socket stands.
+fn local_media(desk: &mut Desk, address: std::net::IpAddr) -> LocalMedia {
+    LocalMedia {
+        session_id: desk.random.number() >> 2,
+        version: 1,
+        address: SocketAddr::new(address, 9),
+        codecs: vec![Codec::Opus, Codec::Pcma, Codec::Pcmu],
+        dtmf: true,
+        direction: Direction::SendRecv,
+        ptime: 20,
+    }
+}
+
+/// The digit of an INFO: `application/dtmf-relay` with `Signal=5`, or `application/dtmf` with the digit alone.
+fn digit_of_info(content_type: &str, body: &[u8]) -> Option<char> {
+    let text = std::str::from_utf8(body).ok()?;
+    let kind = content_type.split(';').next()?.trim();
+    let digit = if kind.eq_ignore_ascii_case("application/dtmf-relay") {
+        text.lines().find_map(|line| {
+            let (name, value) = line.split_once('=')?;
+            name.trim().eq_ignore_ascii_case("signal").then(|| value.trim())
+        })?
+    } else if kind.eq_ignore_ascii_case("application/dtmf") {
+        text.trim()
+    } else {
+        return None;
+    };
+    let mut chars = digit.chars();
+    let digit = chars.next().filter(|_| chars.next().is_none())?;
+    matches!(digit, '0'..='9' | '*' | '#' | 'A'..='D').then_some(digit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::digit_of_info;
+
+    #[test]
+    fn both_kinds_of_info_carry_a_digit() {
+        let check = |kind, body: &str, expected| assert_eq!(digit_of_info(kind, body.as_bytes()), expected, "{body:?}");
+        check("application/dtmf-relay", "Signal=5\r\nDuration=160\r\n", Some('5'));
+        check("Application/DTMF-Relay; charset=utf-8", "Signal= #\nDuration=100", Some('#'));
+        check("application/dtmf", "7\r\n", Some('7'));
+        check("application/dtmf", "77", None);
+        check("application/dtmf", "", None);
+        check("application/dtmf-relay", "Duration=160", None);
+        check("text/plain", "5", None);
+    }
+}
