@@ -147,7 +147,13 @@ pub(crate) fn fill_random(bytes: &mut [u8]) -> std::io::Result<()> {
 }
 
 fn demo_users() -> std::io::Result<Vec<User>> {
-    let names = [(FIRST_AGENT, "林晓"), ("1002", "陈静 Jing"), ("1003", "Alex Meyer"), ("1004", "周明"), ("1005", "Sofia Rossi")];
+    let names = [
+        (FIRST_AGENT, "林晓"),
+        ("1002", "陈静 Jing"),
+        ("1003", "Alex Meyer"),
+        ("1004", "周明"),
+        ("1005", "Sofia Rossi"),
+    ];
     names
         .into_iter()
         .map(|(extension, name)| {

@@ -7,8 +7,8 @@ use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use deskline_core::pii::Pii;
-use deskline_core::sip::digest::{Algorithm, Challenge, Credentials, Digested, Login};
 use deskline_core::sip::Request;
+use deskline_core::sip::digest::{Algorithm, Challenge, Credentials, Digested, Login};
 use deskline_core::sip::message::{Header, HeaderName};
 
 use crate::random::Random;
@@ -179,7 +179,9 @@ mod tests {
 
         fn check(&mut self, authorization: Option<String>) -> Verdict {
             let mut request = Request::new(Method::Register, Uri::sip_host("centre.test"));
-            request.headers.extend(authorization.map(|value| HeaderName::Authorization.with(value)).into_iter().collect());
+            request
+                .headers
+                .extend(authorization.map(|value| HeaderName::Authorization.with(value)).into_iter().collect());
             let password = &self.password;
             let known = |user: &str| (user == "1001").then_some(password);
             self.gate.check(self.now, Side::Registrar, &request, known)

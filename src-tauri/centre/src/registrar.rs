@@ -50,7 +50,13 @@ impl Registrar {
     }
 
     /// Steps 6 to 8 of §10.3, after the password was proven.
-    pub(crate) fn handle(&mut self, now: Instant, extension: &str, request: &Request, flow: Flow) -> (Response, Change) {
+    pub(crate) fn handle(
+        &mut self,
+        now: Instant,
+        extension: &str,
+        request: &Request,
+        flow: Flow,
+    ) -> (Response, Change) {
         self.handle_timeout(now);
         let before = self.is_registered(extension);
         let response = match self.update(now, extension, request, flow) {

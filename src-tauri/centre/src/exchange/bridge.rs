@@ -29,9 +29,22 @@ pub(super) struct Bridge {
 
 enum Phase {
     /// The relay's sockets are not there yet.
-    Opening { offer: Vec<u8>, phones: Vec<Binding>, from: NameAddr, headers: Headers, give_up_at: Instant },
-    Ringing { legs: Vec<SessionId>, give_up_at: Instant, refusal: Option<u16> },
-    Talking { callee: SessionId, change: Change },
+    Opening {
+        offer: Vec<u8>,
+        phones: Vec<Binding>,
+        from: NameAddr,
+        headers: Headers,
+        give_up_at: Instant,
+    },
+    Ringing {
+        legs: Vec<SessionId>,
+        give_up_at: Instant,
+        refusal: Option<u16>,
+    },
+    Talking {
+        callee: SessionId,
+        change: Change,
+    },
 }
 
 /// An offer on its way from one side to the other.
@@ -80,9 +93,7 @@ impl Bridge {
         desk.media.relay_to(self.id, Leg::Caller, rewritten.remote);
         let legs: Vec<SessionId> = phones
             .iter()
-            .filter_map(|phone| {
-                desk.invite(now, self.id, phone, from.clone(), rewritten.body.clone(), headers.clone())
-            })
+            .filter_map(|phone| desk.invite(now, self.id, phone, from.clone(), rewritten.body.clone(), headers.clone()))
             .collect();
         if legs.is_empty() {
             return self.refuse(now, desk, 503);
@@ -190,7 +201,8 @@ impl Bridge {
     }
 
     fn handle_reoffer(&mut self, now: Instant, desk: &mut Desk, session: SessionId, offer: &[u8]) {
-        let (Some((leg, other)), Phase::Talking { change: Change::None, .. }) = (self.sides(session), &self.phase) else {
+        let (Some((leg, other)), Phase::Talking { change: Change::None, .. }) = (self.sides(session), &self.phase)
+        else {
             // The other side is changing something itself (RFC 3261 §14.2).
             let _ = desk.agent.refuse_reoffer(now, session, 491);
             return;

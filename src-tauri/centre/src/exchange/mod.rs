@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use deskline_core::flow::{Destination, Flow, FlowId};
 use deskline_core::sip::user_agent::{self, Event as SipEvent};
-use deskline_core::sip::{Request, SessionId, UserAgent};
+use deskline_core::sip::{Method, Request, SessionId, UserAgent};
 
 use crate::call::{CallEnd, CallId, CallInfo, CallState, CustomerScript};
 use crate::config::CentreConfig;
@@ -45,9 +45,13 @@ pub enum Output {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CentreEvent {
     /// An extension has its first phone.
-    Registered { extension: String },
+    Registered {
+        extension: String,
+    },
     /// Its last phone is gone.
-    Unregistered { extension: String },
+    Unregistered {
+        extension: String,
+    },
     Call(CallInfo),
 }
 
@@ -115,7 +119,7 @@ impl Exchange {
         let agent = user_agent::Config {
             product: concat!("Deskline-Centre/", env!("CARGO_PKG_VERSION")).to_owned(),
             timers: deskline_core::sip::transaction::Timers::default(),
-            application_methods: Vec::new(),
+            application_methods: vec![Method::Register],
         };
         let agent = UserAgent::new(agent, random.seed());
         let registrar = Registrar::new(config.expiry);
@@ -166,8 +170,12 @@ impl Exchange {
             // Nobody is there any more, or too much is going on: then not.
             let _ = self.place_customer_call(now, &extension, CustomerScript::default());
         }
-        let due: Vec<CallId> =
-            self.calls.iter().filter(|(_, call)| call.poll_timeout().is_some_and(|at| at <= now)).map(|(&id, _)| id).collect();
+        let due: Vec<CallId> = self
+            .calls
+            .iter()
+            .filter(|(_, call)| call.poll_timeout().is_some_and(|at| at <= now))
+            .map(|(&id, _)| id)
+            .collect();
         for id in due {
             self.with_call(now, id, |call, desk| match &mut call.kind {
                 Kind::Simulated(simulated) => simulated.handle_timeout(now, desk),
@@ -195,7 +203,12 @@ impl Exchange {
     }
 
     /// A simulated customer calls the phones of an extension.
-    pub fn ring_customer(&mut self, now: Instant, extension: &str, script: CustomerScript) -> Result<CallId, RingError> {
+    pub fn ring_customer(
+        &mut self,
+        now: Instant,
+        extension: &str,
+        script: CustomerScript,
+    ) -> Result<CallId, RingError> {
         let call = self.place_customer_call(now, extension, script);
         self.settle(now);
         call
@@ -314,7 +327,12 @@ impl Exchange {
         id
     }
 
-    fn place_customer_call(&mut self, now: Instant, extension: &str, script: CustomerScript) -> Result<CallId, RingError> {
+    fn place_customer_call(
+        &mut self,
+        now: Instant,
+        extension: &str,
+        script: CustomerScript,
+    ) -> Result<CallId, RingError> {
         let phones = self.registrar.contacts(extension);
         if phones.is_empty() {
             return Err(RingError::NotRegistered);

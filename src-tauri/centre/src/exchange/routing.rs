@@ -95,9 +95,7 @@ impl Exchange {
             return Route::Refuse(404);
         };
         match known.kind {
-            NumberKind::Echo => {
-                Route::Simulated(Pickup::AtOnce, Performance { echo: true, ..Performance::default() })
-            }
+            NumberKind::Echo => Route::Simulated(Pickup::AtOnce, Performance { echo: true, ..Performance::default() }),
             NumberKind::Tone => {
                 let opening = Some((Sound::Tone(Tone::test()), ENDLESS));
                 Route::Simulated(Pickup::AtOnce, Performance { opening, ..Performance::default() })
@@ -105,9 +103,10 @@ impl Exchange {
             NumberKind::NoAnswer => {
                 Route::Simulated(Pickup::Never { refuse_after: config.no_answer_after }, Performance::default())
             }
-            NumberKind::Agent => {
-                Route::Simulated(Pickup::AfterRinging(config.answer_after), Opening::Melody.performance(AGENT_SPEAKS_FOR, Speaker::MAN, 0))
-            }
+            NumberKind::Agent => Route::Simulated(
+                Pickup::AfterRinging(config.answer_after),
+                Opening::Melody.performance(AGENT_SPEAKS_FOR, Speaker::MAN, 0),
+            ),
             NumberKind::Busy => Route::Refuse(486),
             NumberKind::Declined => Route::Refuse(603),
             NumberKind::OutOfService => Route::Refuse(503),

@@ -51,7 +51,11 @@ enum Plan {
         give_up_at: Instant,
         hang_up_after: Option<Duration>,
     },
-    BeCalled { session: SessionId, offer: Vec<u8>, pickup: Pickup },
+    BeCalled {
+        session: SessionId,
+        offer: Vec<u8>,
+        pickup: Pickup,
+    },
 }
 
 impl Simulated {

@@ -154,7 +154,8 @@ impl Endpoint {
             return;
         };
         let Some(payload_type) = send_type else { return };
-        if !self.performance.echo || !stream.negotiated.direction.sends() || !stream.opening_is_over(&self.performance) {
+        if !self.performance.echo || !stream.negotiated.direction.sends() || !stream.opening_is_over(&self.performance)
+        {
             return;
         }
         if stream.dtmf.is_active() {
@@ -339,7 +340,15 @@ mod tests {
             let mut endpoint = Endpoint::new(performance, 0x1234_5678_9abc_def0);
             endpoint.run(now, negotiated(codec, Direction::SendRecv));
             let tone = Sound::Tone(Tone::new(700.0, 0.3));
-            Self { endpoint, now, encoder: Encoder::new(codec).unwrap(), tone, sequence: 65_530, timestamp: 7, received: vec![] }
+            Self {
+                endpoint,
+                now,
+                encoder: Encoder::new(codec).unwrap(),
+                tone,
+                sequence: 65_530,
+                timestamp: 7,
+                received: vec![],
+            }
         }
 
         fn frame(&mut self, talking: bool) {
@@ -455,7 +464,8 @@ mod tests {
                 let header = Header { marker, payload_type: 101, sequence, timestamp, ssrc: 9 };
                 let packet = written(header, &payload.to_bytes()).unwrap();
                 let received = &mut line.received;
-                line.endpoint.handle_packet(line.now, REMOTE.into(), &packet, |_, packet| received.push((line.now, packet)));
+                line.endpoint
+                    .handle_packet(line.now, REMOTE.into(), &packet, |_, packet| received.push((line.now, packet)));
             }
             sequence += 1;
         }

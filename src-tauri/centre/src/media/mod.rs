@@ -31,17 +31,31 @@ pub struct PortId(pub u64);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
     /// Bind a socket at this address, any port; answered by [`Media::handle_bound`].
-    Bind { port: PortId, address: IpAddr },
-    Release { port: PortId },
-    Send { port: PortId, to: SocketAddr, packet: Vec<u8> },
+    Bind {
+        port: PortId,
+        address: IpAddr,
+    },
+    Release {
+        port: PortId,
+    },
+    Send {
+        port: PortId,
+        to: SocketAddr,
+        packet: Vec<u8>,
+    },
 }
 
 /// What the call needs to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Event {
     /// All sockets of the call stand: the one of an endpoint, or the two of a relay, caller's side first.
-    Opened { call: CallId, addresses: Vec<SocketAddr> },
-    OpenFailed { call: CallId },
+    Opened {
+        call: CallId,
+        addresses: Vec<SocketAddr>,
+    },
+    OpenFailed {
+        call: CallId,
+    },
 }
 
 /// Which side of a relay.

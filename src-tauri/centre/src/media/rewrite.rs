@@ -136,7 +136,9 @@ mod tests {
 
     #[test]
     fn nonsense_is_no_description() {
-        for nonsense in ["", "v=0", "hello", "v=0\r\nm=audio", "v=0\r\nm=audio x RTP/AVP 0\r\n", "v=0\r\nm=video 1 RTP/AVP 0\r\n"] {
+        for nonsense in
+            ["", "v=0", "hello", "v=0\r\nm=audio", "v=0\r\nm=audio x RTP/AVP 0\r\n", "v=0\r\nm=video 1 RTP/AVP 0\r\n"]
+        {
             assert_eq!(rewrite(nonsense.as_bytes(), "192.0.2.1:7000".parse().unwrap()), None, "{nonsense}");
         }
         assert_eq!(rewrite(b"v=0\r\n\xff\xfe", "192.0.2.1:7000".parse().unwrap()), None);
