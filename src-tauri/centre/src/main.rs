@@ -90,7 +90,11 @@ fn main() -> anyhow::Result<()> {
         .with_writer(std::io::stderr)
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
         .init();
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(serve(options))
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let served = runtime.block_on(serve(options));
+    // Not by dropping it, which would wait for a reader of standard input that nobody can wake.
+    runtime.shutdown_background();
+    served
 }
 
 async fn serve(options: Options) -> anyhow::Result<()> {

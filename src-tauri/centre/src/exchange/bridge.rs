@@ -29,13 +29,7 @@ pub(super) struct Bridge {
 
 enum Phase {
     /// The relay's sockets are not there yet.
-    Opening {
-        offer: Vec<u8>,
-        phones: Vec<Binding>,
-        from: NameAddr,
-        headers: Headers,
-        give_up_at: Instant,
-    },
+    Opening(Box<Opening>),
     Ringing {
         legs: Vec<SessionId>,
         give_up_at: Instant,
@@ -45,6 +39,15 @@ enum Phase {
         callee: SessionId,
         change: Change,
     },
+}
+
+/// What the phones are called with once the relay stands.
+struct Opening {
+    offer: Vec<u8>,
+    phones: Vec<Binding>,
+    from: NameAddr,
+    headers: Headers,
+    give_up_at: Instant,
 }
 
 /// An offer on its way from one side to the other.
@@ -76,7 +79,7 @@ impl Bridge {
         let nowhere = SocketAddr::new(IpAddr::from([0, 0, 0, 0]), 0);
         desk.media.open_relay(id, flow.local.ip(), phones[0].flow.local.ip());
         let give_up_at = now + desk.config.ring_for;
-        let phase = Phase::Opening { offer, phones, from, headers, give_up_at };
+        let phase = Phase::Opening(Box::new(Opening { offer, phones, from, headers, give_up_at }));
         Self { id, caller, phase, relay: [nowhere; 2], told: Default::default() }
     }
 
@@ -85,9 +88,8 @@ impl Bridge {
             media::Event::Opened { addresses, .. } => addresses,
             media::Event::OpenFailed { .. } => return self.refuse(now, desk, 500),
         };
-        let Phase::Opening { offer, phones, from, headers, give_up_at } = &self.phase else {
-            return Step::Goes(self.state());
-        };
+        let Phase::Opening(opening) = &self.phase else { return Step::Goes(self.state()) };
+        let Opening { offer, phones, from, headers, give_up_at } = &**opening;
         self.relay = [addresses[0], addresses[1]];
         let Some(rewritten) = rewrite(offer, self.relay[1]) else { return self.refuse(now, desk, 488) };
         desk.media.relay_to(self.id, Leg::Caller, rewritten.remote);
@@ -134,14 +136,14 @@ impl Bridge {
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         match &self.phase {
-            Phase::Opening { .. } | Phase::Talking { .. } => None,
+            Phase::Opening(_) | Phase::Talking { .. } => None,
             Phase::Ringing { give_up_at, .. } => Some(*give_up_at),
         }
     }
 
     fn state(&self) -> CallState {
         match self.phase {
-            Phase::Opening { .. } | Phase::Ringing { .. } => CallState::Ringing,
+            Phase::Opening(_) | Phase::Ringing { .. } => CallState::Ringing,
             Phase::Talking { .. } => CallState::Talking,
         }
     }
@@ -264,7 +266,7 @@ impl Bridge {
             return Step::Over(end_of(reason));
         }
         match &mut self.phase {
-            Phase::Opening { .. } => Step::Goes(self.state()),
+            Phase::Opening(_) => Step::Goes(self.state()),
             Phase::Ringing { legs, refusal, .. } => {
                 legs.retain(|leg| *leg != session);
                 let status = match reason {

@@ -24,8 +24,14 @@ const ENDLESS: Duration = Duration::from_secs(86_400);
 
 enum Route {
     Phones(Vec<Binding>),
-    Simulated(Pickup, Performance),
+    Simulated(Pickup, Box<Performance>),
     Refuse(u16),
+}
+
+impl Route {
+    fn simulated(pickup: Pickup, performance: Performance) -> Self {
+        Self::Simulated(pickup, Box::new(performance))
+    }
 }
 
 impl Exchange {
@@ -51,7 +57,7 @@ impl Exchange {
             Route::Simulated(pickup, performance) => {
                 let id = self.add_call(caller, |id, desk| {
                     desk.sessions.insert(session, id);
-                    let simulated = Simulated::called(id, desk, session, flow, offer, pickup, performance);
+                    let simulated = Simulated::called(id, desk, session, flow, offer, pickup, *performance);
                     Kind::Simulated(Box::new(simulated))
                 });
                 tracing::info!(call = %id, "a demo number is called");
@@ -89,21 +95,21 @@ impl Exchange {
             let pickup = Pickup::AfterRinging(config.answer_after);
             let speaker = if self.desk.random.number().is_multiple_of(2) { Speaker::WOMAN } else { Speaker::MAN };
             let performance = Opening::Speech.performance(AGENT_SPEAKS_FOR, speaker, self.desk.random.number());
-            return Route::Simulated(pickup, performance);
+            return Route::simulated(pickup, performance);
         }
         let Some(known) = config.numbers.iter().find(|known| known.number == number) else {
             return Route::Refuse(404);
         };
         match known.kind {
-            NumberKind::Echo => Route::Simulated(Pickup::AtOnce, Performance { echo: true, ..Performance::default() }),
+            NumberKind::Echo => Route::simulated(Pickup::AtOnce, Performance { echo: true, ..Performance::default() }),
             NumberKind::Tone => {
                 let opening = Some((Sound::Tone(Tone::test()), ENDLESS));
-                Route::Simulated(Pickup::AtOnce, Performance { opening, ..Performance::default() })
+                Route::simulated(Pickup::AtOnce, Performance { opening, ..Performance::default() })
             }
             NumberKind::NoAnswer => {
-                Route::Simulated(Pickup::Never { refuse_after: config.no_answer_after }, Performance::default())
+                Route::simulated(Pickup::Never { refuse_after: config.no_answer_after }, Performance::default())
             }
-            NumberKind::Agent => Route::Simulated(
+            NumberKind::Agent => Route::simulated(
                 Pickup::AfterRinging(config.answer_after),
                 Opening::Melody.performance(AGENT_SPEAKS_FOR, Speaker::MAN, 0),
             ),

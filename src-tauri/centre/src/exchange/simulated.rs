@@ -80,7 +80,7 @@ impl Simulated {
             give_up_at: now + script.patience,
             hang_up_after: script.hang_up_after,
         };
-        Self { id, local: local_media(desk, address.into()), phase: Phase::Opening(plan) }
+        Self { id, local: local_media(desk, address), phase: Phase::Opening(plan) }
     }
 
     /// A demo number that an agent calls.
@@ -94,7 +94,7 @@ impl Simulated {
         performance: Performance,
     ) -> Self {
         desk.media.open_endpoint(id, flow.local.ip(), performance);
-        let local = local_media(desk, flow.local.ip().into());
+        let local = local_media(desk, flow.local.ip());
         Self { id, local, phase: Phase::Opening(Plan::BeCalled { session, offer, pickup }) }
     }
 

@@ -243,10 +243,11 @@ impl Speech {
             }
         }
         let throat = self.speaker.throat;
-        for n in 0..3 {
-            self.resonators[n].tune(self.mouth[n] * throat, BANDWIDTHS[n]);
+        let [first, second, third] = self.mouth;
+        let resonances = [first, second, third, FOURTH_HZ].into_iter().zip(BANDWIDTHS);
+        for (resonator, (frequency, bandwidth)) in self.resonators.iter_mut().zip(resonances) {
+            resonator.tune(frequency * throat, bandwidth);
         }
-        self.resonators[3].tune(FOURTH_HZ * throat, BANDWIDTHS[3]);
     }
 }
 
