@@ -21,18 +21,74 @@ pub fn set_param(params: &mut Params, name: &str, value: Option<&str>) {
 }
 
 pub const fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
+    CLASSES[byte as usize] & TOKEN != 0
+}
+
+/// What a byte may be part of: one look into this table decides.
+static CLASSES: [u8; 256] = classes();
+const TOKEN: u8 = 1;
+const HOST: u8 = 2;
+const NOT_IN_URI: u8 = 4;
+
+const fn classes() -> [u8; 256] {
+    let mut classes = [0; 256];
+    let mut index = 0;
+    while index < 256 {
+        let byte = index as u8;
+        let mut class = 0;
+        if byte.is_ascii_alphanumeric()
+            || matches!(byte, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
+        {
+            class |= TOKEN;
+        }
+        // Underscores are met in the field.
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_') {
+            class |= HOST;
+        }
+        if byte <= b' ' || matches!(byte, 0x7f | b'<' | b'>' | b'"') {
+            class |= NOT_IN_URI;
+        }
+        classes[index] = class;
+        index += 1;
+    }
+    classes
+}
+
+pub(crate) fn is_host_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| CLASSES[usize::from(byte)] & HOST != 0)
+}
+
+/// Whether white space, a control character, a bracket or a quotation mark is in it.
+pub(crate) fn breaks_uri(text: &str) -> bool {
+    text.bytes().any(|byte| CLASSES[usize::from(byte)] & NOT_IN_URI != 0)
 }
 
 pub fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(is_token_byte)
 }
 
-/// Linear white space as it is left after unfolding.
-pub(crate) const WS: [char; 4] = [' ', '\t', '\r', '\n'];
+/// Linear white space, line breaks of folding included.
+pub(crate) const fn is_ws(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+}
 
 pub(crate) fn trim(text: &str) -> &str {
-    text.trim_matches(WS)
+    trim_start(trim_end(text))
+}
+
+pub(crate) fn trim_start(text: &str) -> &str {
+    let start = text.bytes().position(|byte| !is_ws(byte)).unwrap_or(text.len());
+    &text[start..]
+}
+
+pub(crate) fn trim_end(text: &str) -> &str {
+    let end = text.bytes().rposition(|byte| !is_ws(byte)).map_or(0, |last| last + 1);
+    &text[..end]
+}
+
+/// Where the first of these bytes (ASCII) stands.
+pub(crate) fn find_byte(text: &str, wanted: impl Fn(u8) -> bool) -> Option<usize> {
+    text.bytes().position(wanted)
 }
 
 /// The length of the quoted string at the start of `text` (which begins with `"`), marks included.
@@ -125,6 +181,12 @@ pub(crate) fn top_level(text: &str, wanted: u8) -> Option<usize> {
     None
 }
 
+/// What is in front of and behind the first of these bytes (ASCII).
+pub(crate) fn split_at_byte(text: &str, wanted: impl Fn(u8) -> bool) -> Option<(&str, &str)> {
+    let at = find_byte(text, wanted)?;
+    Some((&text[..at], &text[at + 1..]))
+}
+
 /// Walks over `;name=value;name…`. Every step is either a parameter or the reason why the text is not one.
 #[derive(Debug, Clone)]
 pub struct ParamScan<'a> {
@@ -154,7 +216,7 @@ impl<'a> Iterator for ParamScan<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            let text = self.rest.trim_start_matches(WS);
+            let text = trim_start(self.rest);
             self.rest = "";
             if text.is_empty() {
                 return None;
@@ -162,19 +224,19 @@ impl<'a> Iterator for ParamScan<'a> {
             let Some(text) = text.strip_prefix(';') else {
                 return Some(Err(Malformed("something other than a parameter stands behind the address")));
             };
-            let name_end = text.find([';', '=']).unwrap_or(text.len());
+            let name_end = find_byte(text, |byte| matches!(byte, b';' | b'=')).unwrap_or(text.len());
             let name = trim(&text[..name_end]);
             let mut value = None;
             let mut rest = &text[name_end..];
             if let Some(behind) = rest.strip_prefix('=') {
-                let behind = behind.trim_start_matches(WS);
+                let behind = trim_start(behind);
                 let end = if behind.starts_with('"') {
                     match quoted_len(behind) {
                         Some(end) => end,
                         None => return Some(Err(Malformed("a quotation mark is not closed"))),
                     }
                 } else {
-                    behind.find(';').unwrap_or(behind.len())
+                    find_byte(behind, |byte| byte == b';').unwrap_or(behind.len())
                 };
                 value = Some(trim(&behind[..end]));
                 rest = &behind[end..];

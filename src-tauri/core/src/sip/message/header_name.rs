@@ -146,12 +146,22 @@ impl HeaderName {
         if let [letter] = name {
             return Self::from_compact(*letter);
         }
-        let start = *BY_LENGTH.get(name.len())? as usize;
-        let end = *BY_LENGTH.get(name.len() + 1)? as usize;
-        SORTED[start..end]
-            .iter()
-            .find(|&&index| NAMES[index as usize].1.as_bytes().eq_ignore_ascii_case(name))
-            .map(|&index| NAMES[index as usize].0)
+        let (Some(first), Some(last)) = (name.first(), name.last()) else { return None };
+        if name.len() > LONGEST {
+            return None;
+        }
+        let mut padded = [0; PADDED];
+        padded[..name.len()].copy_from_slice(name);
+        let folded = fold_case(padded);
+        let mut slot = slot(name.len(), *first, *last);
+        while let Some(found) = FOLDED.get(usize::from(TABLE[slot])) {
+            if *found == folded && NAMES[usize::from(TABLE[slot])].1.len() == name.len() {
+                // Folding turns a carriage return into a hyphen.
+                return (!name.contains(&b'\r')).then_some(NAMES[usize::from(TABLE[slot])].0);
+            }
+            slot = (slot + 1) % TABLE.len();
+        }
+        None
     }
 
     const fn from_compact(letter: u8) -> Option<Self> {
@@ -224,45 +234,61 @@ impl HeaderName {
 }
 
 const LONGEST: usize = 20;
+const PADDED: usize = 24;
+const EMPTY: u8 = u8::MAX;
 
-/// Indices into [`NAMES`] in order of the length of the name.
-static SORTED: [u8; NAMES.len()] = sorted();
-/// Where the names of each length start in [`SORTED`].
-static BY_LENGTH: [u8; LONGEST + 2] = starts();
+/// Every name of [`NAMES`], folded for comparison in three words.
+static FOLDED: [[u64; 3]; NAMES.len()] = folded_names();
 
-const fn sorted() -> [u8; NAMES.len()] {
-    let mut sorted = [0; NAMES.len()];
-    let (mut filled, mut length) = (0, 0);
-    while length <= LONGEST {
-        let mut index = 0;
-        while index < NAMES.len() {
-            if NAMES[index].1.len() == length {
-                sorted[filled] = index as u8;
-                filled += 1;
-            }
-            index += 1;
+const fn folded_names() -> [[u64; 3]; NAMES.len()] {
+    let mut folded = [[0; 3]; NAMES.len()];
+    let mut index = 0;
+    while index < NAMES.len() {
+        let name = NAMES[index].1.as_bytes();
+        assert!(name.len() <= LONGEST, "LONGEST is too small");
+        let mut padded = [0; PADDED];
+        let mut at = 0;
+        while at < name.len() {
+            padded[at] = name[at];
+            at += 1;
         }
-        length += 1;
+        folded[index] = fold_case(padded);
+        index += 1;
     }
-    assert!(filled == NAMES.len(), "LONGEST is too small");
-    sorted
+    folded
 }
 
-const fn starts() -> [u8; LONGEST + 2] {
-    let mut starts = [0; LONGEST + 2];
-    let mut length = 0;
-    while length <= LONGEST {
-        let mut index = 0;
-        starts[length + 1] = starts[length];
-        while index < NAMES.len() {
-            if NAMES[index].1.len() == length {
-                starts[length + 1] += 1;
-            }
-            index += 1;
+/// Sets the bit that makes a letter lower case in every byte. Of the bytes that may stand in a name, no two become alike
+/// but the two cases of a letter.
+const fn fold_case(padded: [u8; PADDED]) -> [u64; 3] {
+    const CASE: u64 = u64::MAX / 255 * 0x20;
+    let (words, _) = padded.as_chunks::<8>();
+    [u64::from_le_bytes(words[0]) | CASE, u64::from_le_bytes(words[1]) | CASE, u64::from_le_bytes(words[2]) | CASE]
+}
+
+/// Indices into [`NAMES`], hashed by [`slot`] with linear probing; mostly empty, so that a name is found, or known to be
+/// unknown, by one or two comparisons.
+static TABLE: [u8; 512] = table();
+
+const fn slot(length: usize, first: u8, last: u8) -> usize {
+    // The bit 0x20 makes letters lower case; what it does to other bytes does no harm here.
+    let (first, last) = ((first | 0x20) as usize, (last | 0x20) as usize);
+    (length * 29 + first * 19 + last * 5) % 512
+}
+
+const fn table() -> [u8; 512] {
+    let mut table = [EMPTY; 512];
+    let mut index = 0;
+    while index < NAMES.len() {
+        let name = NAMES[index].1.as_bytes();
+        let mut slot = slot(name.len(), name[0], name[name.len() - 1]);
+        while table[slot] != EMPTY {
+            slot = (slot + 1) % 512;
         }
-        length += 1;
+        table[slot] = index as u8;
+        index += 1;
     }
-    starts
+    table
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::grammar::{CommaList, ParamScan, WS, is_token, split_commas, top_level, trim};
+use super::grammar::{CommaList, ParamScan, is_token, is_ws, split_at_byte, split_commas, top_level, trim};
 use super::header_name::replace_value;
 use super::{Header, HeaderName, Headers, Malformed, Method, Via, header_value};
 use crate::sip::uri::{NameAddr, split_name_addrs};
@@ -32,7 +32,7 @@ impl fmt::Display for CSeq {
 
 /// The number and the method of a CSeq value. The number stays below 2³¹ (RFC 3261 §8.1.1.5).
 pub(crate) fn scan_cseq(text: &str) -> Result<(u32, &str), Malformed> {
-    let (seq, method) = trim(text).split_once(WS).ok_or(Malformed("CSeq has no method"))?;
+    let (seq, method) = split_at_byte(trim(text), is_ws).ok_or(Malformed("CSeq has no method"))?;
     let seq = parse_number(seq).ok_or(Malformed("CSeq is not a number"))?;
     if seq > 0x7fff_ffff {
         return Err(Malformed("CSeq is beyond 2^31"));

@@ -5,7 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use super::Malformed;
-use super::grammar::{ParamScan, Params, WS, is_token, param, set_param, trim};
+use super::grammar::{
+    ParamScan, Params, find_byte, is_token, is_ws, param, set_param, split_at_byte, trim, trim_start,
+};
 use crate::sip::uri::{check_host, host_addr, host_text, parse_port, write_params};
 
 /// The prefix of every branch made by RFC 3261 (§8.1.1.7).
@@ -115,19 +117,19 @@ pub(crate) struct ViaScan<'a> {
 
 impl<'a> ViaScan<'a> {
     pub(crate) fn new(text: &'a str) -> Result<Self, Malformed> {
-        let (protocol, rest) = text.split_once('/').ok_or(Malformed("a Via has no protocol"))?;
-        let (version, rest) = rest.split_once('/').ok_or(Malformed("a Via has no version"))?;
-        let rest = rest.trim_start_matches(WS);
-        let (transport, rest) = rest.split_once(WS).ok_or(Malformed("a Via has no sent-by"))?;
+        let (protocol, rest) = split_at_byte(text, |byte| byte == b'/').ok_or(Malformed("a Via has no protocol"))?;
+        let (version, rest) = split_at_byte(rest, |byte| byte == b'/').ok_or(Malformed("a Via has no version"))?;
+        let rest = trim_start(rest);
+        let (transport, rest) = split_at_byte(rest, is_ws).ok_or(Malformed("a Via has no sent-by"))?;
         if !is_token(trim(protocol)) || !is_token(trim(version)) || !is_token(transport) {
             return Err(Malformed("the protocol of a Via is malformed"));
         }
-        let (sent_by, params) = rest.split_at(rest.find(';').unwrap_or(rest.len()));
+        let (sent_by, params) = rest.split_at(find_byte(rest, |byte| byte == b';').unwrap_or(rest.len()));
         let sent_by = trim(sent_by);
         let host_end = if sent_by.starts_with('[') {
             sent_by.find(']').map_or(sent_by.len(), |end| end + 1)
         } else {
-            sent_by.find(':').unwrap_or(sent_by.len())
+            find_byte(sent_by, |byte| byte == b':').unwrap_or(sent_by.len())
         };
         let (host, port) = sent_by.split_at(host_end);
         let host = trim(host);

@@ -6,7 +6,8 @@ use std::str::FromStr;
 use super::{Uri, UriScan};
 use crate::sip::message::Malformed;
 use crate::sip::message::grammar::{
-    ParamScan, Params, is_token, param, quote, quoted_len, set_param, split_commas, trim, unquote,
+    ParamScan, Params, find_byte, is_token, param, quote, quoted_len, set_param, split_at_byte, split_commas, trim,
+    unquote,
 };
 
 /// `"display" <uri>;params`.
@@ -127,19 +128,20 @@ impl<'a> NameAddrScan<'a> {
         let text = trim(text);
         let display_end = match text.as_bytes().first() {
             Some(b'"') => quoted_len(text).ok_or(Malformed("a quotation mark is not closed"))?,
-            _ => text.find('<').unwrap_or(0),
+            _ => find_byte(text, |byte| byte == b'<').unwrap_or(0),
         };
         let (display, rest) = text.split_at(display_end);
         let rest = trim(rest);
         if let Some(inside) = rest.strip_prefix('<') {
-            let (uri, params) = inside.split_once('>').ok_or(Malformed("an angle bracket is not closed"))?;
+            let (uri, params) =
+                split_at_byte(inside, |byte| byte == b'>').ok_or(Malformed("an angle bracket is not closed"))?;
             return Ok(Self { display: trim(display), uri: UriScan::new(uri)?, params: trim(params) });
         }
         if !display.is_empty() {
             return Err(Malformed("no address follows the display name"));
         }
         // Without brackets the parameters belong to the header (RFC 3261 §20.10).
-        let (uri, params) = rest.split_at(rest.find(';').unwrap_or(rest.len()));
+        let (uri, params) = rest.split_at(find_byte(rest, |byte| byte == b';').unwrap_or(rest.len()));
         if uri.contains(['?', ',']) {
             return Err(Malformed("an address with a comma or question mark needs angle brackets"));
         }

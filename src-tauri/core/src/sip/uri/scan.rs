@@ -2,7 +2,7 @@
 
 use super::{Uri, host_addr};
 use crate::sip::message::Malformed;
-use crate::sip::message::grammar::ParamScan;
+use crate::sip::message::grammar::{ParamScan, breaks_uri, find_byte, is_host_name, split_at_byte};
 
 /// The parts of a URI, borrowed from the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,10 +19,10 @@ pub(crate) struct UriScan<'a> {
 
 impl<'a> UriScan<'a> {
     pub(crate) fn new(text: &'a str) -> Result<Self, Malformed> {
-        if text.bytes().any(|byte| byte <= b' ' || matches!(byte, 0x7f | b'<' | b'>' | b'"')) {
+        if breaks_uri(text) {
             return Err(Malformed("a URI holds white space, a control character or a bracket"));
         }
-        let (scheme, rest) = text.split_once(':').ok_or(Malformed("a URI has no scheme"))?;
+        let (scheme, rest) = split_at_byte(text, |byte| byte == b':').ok_or(Malformed("a URI has no scheme"))?;
         if !scheme.starts_with(|c: char| c.is_ascii_alphabetic())
             || !scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
         {
@@ -46,9 +46,9 @@ impl<'a> UriScan<'a> {
 
     fn sip(self, rest: &'a str) -> Result<Self, Malformed> {
         // `;`, `?`, `/` may stand in a user part, so the first `@` decides (RFC 3261 §19.1.2).
-        let (user, password, rest) = match rest.split_once('@') {
+        let (user, password, rest) = match split_at_byte(rest, |byte| byte == b'@') {
             None => (None, None, rest),
-            Some((info, rest)) => match info.split_once(':') {
+            Some((info, rest)) => match split_at_byte(info, |byte| byte == b':') {
                 None => (Some(info), None, rest),
                 Some((user, password)) => (Some(user), Some(password), rest),
             },
@@ -59,17 +59,17 @@ impl<'a> UriScan<'a> {
         let host_end = if rest.starts_with('[') {
             rest.find(']').ok_or(Malformed("an IPv6 reference is not closed"))? + 1
         } else {
-            rest.find([':', ';', '?']).unwrap_or(rest.len())
+            find_byte(rest, |byte| matches!(byte, b':' | b';' | b'?')).unwrap_or(rest.len())
         };
         let (host, mut rest) = rest.split_at(host_end);
         check_host(host)?;
         let mut port = None;
         if let Some(behind) = rest.strip_prefix(':') {
-            let end = behind.find([';', '?']).unwrap_or(behind.len());
+            let end = find_byte(behind, |byte| matches!(byte, b';' | b'?')).unwrap_or(behind.len());
             port = Some(parse_port(&behind[..end])?);
             rest = &behind[end..];
         }
-        let (params, headers) = match rest.split_once('?') {
+        let (params, headers) = match split_at_byte(rest, |byte| byte == b'?') {
             None => (rest, None),
             Some((params, headers)) => (params, Some(headers)),
         };
@@ -95,13 +95,9 @@ impl<'a> UriScan<'a> {
     }
 }
 
-/// A host name (underscores are met in the field), an IPv4 address or a bracketed IPv6 address.
+/// A host name, an IPv4 address or a bracketed IPv6 address.
 pub(crate) fn check_host(host: &str) -> Result<(), Malformed> {
-    let sound = if host.starts_with('[') {
-        host_addr(host).is_some()
-    } else {
-        !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))
-    };
+    let sound = if host.starts_with('[') { host_addr(host).is_some() } else { is_host_name(host) };
     if sound { Ok(()) } else { Err(Malformed("a host is neither a name nor an address")) }
 }
 

@@ -42,8 +42,7 @@ pub fn parse(bytes: &[u8]) -> Result<Message, ParseError> {
         Some(length) => (&bytes[..length], &bytes[length + 4..], true),
         None => (bytes, &[][..], false),
     };
-    // Only bytes above 0x7f are replaced, so the structure stays.
-    let head = String::from_utf8_lossy(head);
+    let head = super::lines::text(head);
     let (start_line, lines) = split_start_line(&head);
     let is_response = start_line.as_bytes().get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case(b"SIP/"));
 
@@ -226,9 +225,16 @@ impl Collected {
 
     fn find_mandatory_fault(&self) -> Result<(), Malformed> {
         // The whole topmost line; what is malformed further below is not ours to judge.
-        let mut vias = split_commas(self.value(self.via).unwrap_or("")).peekable();
-        vias.peek().ok_or(Malformed("Via is missing"))?;
-        vias.try_for_each(|via| check_params(ViaScan::new(via)?.params))?;
+        let check_via = |via| check_params(ViaScan::new(via)?.params);
+        match self.value(self.via) {
+            None | Some("") => return Err(Malformed("Via is missing")),
+            Some(one) if !one.contains(',') => check_via(one)?,
+            Some(list) => {
+                let mut vias = split_commas(list).peekable();
+                vias.peek().ok_or(Malformed("Via is missing"))?;
+                vias.try_for_each(check_via)?;
+            }
+        }
         for (index, missing) in [(self.from, "From is missing"), (self.to, "To is missing")] {
             let address = NameAddrScan::new(self.value(index).ok_or(Malformed(missing))?)?;
             check_params(address.params)?;
