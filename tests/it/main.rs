@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod architecture;
+mod centre;
 mod hostile_input;
 mod rigs;
 mod types;

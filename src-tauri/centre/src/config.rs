@@ -24,7 +24,8 @@ pub struct CentreConfig {
     /// The simulated customers who take turns when no script names its own.
     pub customers: Vec<Caller>,
     pub authentication: Authentication,
-    /// Offered in this order, one challenge each.
+    /// Offered in this order, one challenge each (RFC 8760 §2.4). Some older telephones give up at the sight of any
+    /// challenge but MD5: offer them nothing else.
     pub algorithms: Vec<Algorithm>,
     pub expiry: Expiry,
     /// How long a simulated agent rings before answering.

@@ -15,6 +15,7 @@ use deskline_centre::{
 };
 use deskline_core::flow::Transport;
 use deskline_core::pii::Pii;
+use deskline_core::sip::digest::Algorithm;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -43,6 +44,10 @@ struct Options {
     /// Asks nobody for a password, and lets any extension register. For tests.
     #[arg(long)]
     no_auth: bool,
+
+    /// Digest algorithms that are offered, best first: sha256, md5. Some older telephones bear md5 alone.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = algorithm, default_value = "sha256,md5")]
+    digest: Vec<Algorithm>,
 
     /// Realm of the digest, and host part of the callers' addresses.
     #[arg(long, default_value = "deskline.invalid")]
@@ -167,11 +172,20 @@ fn config(options: Options) -> anyhow::Result<CentreConfig> {
     if options.no_auth {
         config.authentication = Authentication::Off;
     }
+    config.algorithms = options.digest;
     config.realm = options.realm;
     config.answer_after = seconds(options.delay_answers)?;
     config.no_answer_after = seconds(options.no_answer)?;
     config.first_call_after = options.first_call_after.map(seconds).transpose()?;
     Ok(config)
+}
+
+fn algorithm(text: &str) -> Result<Algorithm, String> {
+    match text {
+        "md5" => Ok(Algorithm::Md5),
+        "sha256" => Ok(Algorithm::Sha256),
+        _ => Err("choose md5 or sha256".to_owned()),
+    }
 }
 
 fn seconds(number: f64) -> anyhow::Result<Duration> {
