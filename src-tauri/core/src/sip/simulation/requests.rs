@@ -304,3 +304,57 @@ fn ten_thousand_damaged_messages_break_nothing_and_leave_nothing_behind() {
         world.assert_empty();
     }
 }
+
+#[test]
+fn requests_while_ringing_do_not_confuse_the_ack() {
+    let mut world = World::new(1, Transport::Udp, &[ringing]);
+    world.inject(invite("1"));
+    let session = world.incoming(0);
+    let ringing = world.received().pop().unwrap();
+    let invite = in_dialog(&invite("1"), ringing.headers().to_tag().unwrap());
+    world.inject(request_like(&invite, Method::Info, 2, "i2"));
+    world.ends[0].ua.answer(world.now, session, ANSWER.to_vec(), Headers::default()).unwrap();
+    world.inject(request_like(&invite, Method::Ack, 1, "ack"));
+    assert_eq!(world.count(0, |event| matches!(event, Event::Confirmed { .. })), 1);
+}
+
+#[test]
+fn cancelled_reinvite_leaves_the_session_as_it_was() {
+    let mut world = World::new(1, Transport::Udp, &[passive]);
+    let (session, invite) = world.accepted_call();
+    world.received();
+    let mut reinvite = request_like(&invite, Method::Invite, 2, "2");
+    reinvite.set_body("application/sdp", OFFER.to_vec());
+    world.inject(reinvite.clone());
+    world.inject(request_like(&reinvite, Method::Cancel, 2, "2"));
+    assert_eq!(world.received_statuses(), ["100 INVITE", "200 CANCEL", "487 INVITE"]);
+    assert!(world.ends[0].ua.accept_reoffer(world.now, session, ANSWER.to_vec()).is_err());
+    assert_eq!(world.ended(0), []);
+    world.ends[0].ua.reoffer(world.now, session, OFFER.to_vec()).unwrap();
+}
+
+#[test]
+fn caller_may_end_a_ringing_call_by_bye() {
+    let mut world = World::new(1, Transport::Udp, &[ringing]);
+    world.inject(invite("1"));
+    let ringing = world.received().pop().unwrap();
+    let invite = in_dialog(&invite("1"), ringing.headers().to_tag().unwrap());
+    world.inject(request_like(&invite, Method::Bye, 2, "b"));
+    assert_eq!(world.received_statuses(), ["200 BYE", "487 INVITE"]);
+    assert_eq!(world.ended(0), [EndReason::Remote { cause: None }]);
+    world.run_out();
+    world.assert_empty();
+}
+
+#[test]
+fn bye_of_a_callee_whose_answer_was_lost_ends_the_call() {
+    let mut world = World::new(1, Transport::Tcp, &[passive]);
+    world.call(0, PEER);
+    let outgoing = world.received_request();
+    world.answer(&outgoing, 180, "t");
+    world.inject(from_callee(&outgoing, Method::Bye, 1));
+    assert_eq!(world.received_statuses(), ["200 BYE", "CANCEL"]);
+    assert_eq!(world.ended(0), [EndReason::Remote { cause: None }]);
+    world.run_out();
+    world.assert_empty();
+}

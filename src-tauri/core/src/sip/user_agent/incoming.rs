@@ -36,6 +36,7 @@ impl Session {
         let Caller { flow, path, authentication } = caller;
         let contact_user = request.uri.user.clone().unwrap_or_default();
         let offer = request.body.clone();
+        let cseq = dialog.remote_cseq.unwrap_or(0);
         let session = Self {
             id,
             path,
@@ -45,7 +46,7 @@ impl Session {
             local_tag: dialog.local.tag().unwrap_or("").into(),
             is_caller: false,
             farewell: None,
-            phase: Phase::Ringing(Box::new(Ringing { invite, dialog, progress: None })),
+            phase: Phase::Ringing(Box::new(Ringing { invite, cseq, dialog, progress: None })),
             appointment: Appointment::default(),
         };
         stack.event(Event::Incoming { session: id, request: Box::new(request), flow, offer });
@@ -82,7 +83,7 @@ impl Session {
         headers: Headers,
     ) -> Result<(), Error> {
         let Phase::Ringing(ringing) = &self.phase else { return Err(Error::WrongState("not ringing")) };
-        let (invite, dialog) = (ringing.invite, ringing.dialog.clone());
+        let (invite, cseq, dialog) = (ringing.invite, ringing.cseq, ringing.dialog.clone());
         let flow = stack.transactions.server(invite).map(|server| server.flow.id).ok_or(Error::Unknown)?;
         let mut response = Response::new(200);
         self.describe(stack, &mut response.headers);
@@ -93,7 +94,6 @@ impl Session {
             response.set_body("application/sdp", body);
         }
         let bytes = stack.respond(now, invite, response).ok_or(Error::Unknown)?;
-        let cseq = dialog.remote_cseq.unwrap_or(0);
         let unacknowledged = Unacknowledged::new(now, stack, flow, cseq, bytes, true);
         self.phase = Phase::Confirmed(Box::new(Confirmed {
             dialog,

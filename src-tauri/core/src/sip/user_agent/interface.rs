@@ -109,7 +109,8 @@ pub enum Event {
         status: u16,
         body: Vec<u8>,
     },
-    /// 2xx to our INVITE; ACK has been sent. `headers` of the 2xx for the application.
+    /// 2xx to our INVITE; ACK has been sent. `headers` of the 2xx for the application. `body` is empty when the peer said
+    /// all it had to say in an early answer.
     Answered {
         session: SessionId,
         body: Vec<u8>,
@@ -122,7 +123,8 @@ pub enum Event {
         body: Vec<u8>,
     },
     /// A re-INVITE (or UPDATE with SDP); answer it by [`UserAgent::accept_reoffer`] or [`UserAgent::refuse_reoffer`].
-    /// `offer` is empty when the peer asks for our offer.
+    /// `offer` is empty when the peer asks for our offer. A peer that takes it back by CANCEL turns that answer into
+    /// [`Error::WrongState`], and nothing else.
     Reoffered {
         session: SessionId,
         offer: Vec<u8>,

@@ -68,11 +68,28 @@ impl Session {
         Ok(())
     }
 
-    /// CANCEL came before our final answer (RFC 3261 §9.2).
-    pub(super) fn handle_cancel(&mut self, now: Instant, stack: &mut Stack, cause: Option<u16>) {
-        let Phase::Ringing(ringing) = &self.phase else { return };
-        stack.respond_with(now, ringing.invite, 487);
-        self.end(stack, EndReason::Remote { cause });
+    /// CANCEL came before our final answer (RFC 3261 §9.2). That of a re-INVITE leaves the session as it was.
+    pub(super) fn handle_cancel(
+        &mut self,
+        now: Instant,
+        stack: &mut Stack,
+        cancelled: TransactionId,
+        cause: Option<u16>,
+    ) {
+        match &mut self.phase {
+            Phase::Ringing(ringing) if ringing.invite == cancelled => {
+                stack.respond_with(now, cancelled, 487);
+                self.end(stack, EndReason::Remote { cause });
+            }
+            Phase::Confirmed(confirmed) => {
+                if matches!(confirmed.exchange, Exchange::Theirs { request, .. } if request == cancelled) {
+                    confirmed.exchange = Exchange::Idle;
+                    stack.respond_with(now, cancelled, 487);
+                    self.offer_postponed(now, stack);
+                }
+            }
+            _ => {}
+        }
     }
 
     /// BYE in any phase; it has been answered 200.
@@ -80,7 +97,10 @@ impl Session {
         match &self.phase {
             // The callee's 2xx was lost or overtaken by its BYE; other forks may still ring.
             Phase::Calling { .. } => self.leave(now, stack, EndReason::Remote { cause }),
-            Phase::Ringing(_) => self.handle_cancel(now, stack, cause),
+            Phase::Ringing(ringing) => {
+                let invite = ringing.invite;
+                self.handle_cancel(now, stack, invite, cause);
+            }
             Phase::Confirmed(confirmed) => {
                 if let Exchange::Theirs { request, .. } = &confirmed.exchange {
                     stack.respond_with(now, *request, 487);

@@ -260,10 +260,9 @@ impl UserAgent {
 
     /// RFC 3261 §9.2: CANCEL has the branch of what it cancels.
     fn receive_cancel(&mut self, now: Instant, id: TransactionId, invite_key: &ServerKey, request: &Request) {
-        let invite = self.stack.transactions.find_server(invite_key);
-        let Some(invite) = invite.and_then(|invite| self.stack.transactions.server(invite)) else {
-            return self.stack.respond_with(now, id, 481);
-        };
+        let cancelled = self.stack.transactions.find_server(invite_key);
+        let found = cancelled.and_then(|invite| Some((invite, self.stack.transactions.server(invite)?)));
+        let Some((cancelled, invite)) = found else { return self.stack.respond_with(now, id, 481) };
         // The 200 has the same To tag as the answers to the INVITE.
         let (session, to) = (invite.session, invite.echo.value(HeaderName::To).map(str::to_owned));
         if let (Some(to), Some(cancel)) = (to, self.stack.transactions.server(id)) {
@@ -272,7 +271,7 @@ impl UserAgent {
         self.stack.respond_with(now, id, 200);
         if let Some(session) = session {
             let cause = request.headers.reason_cause("SIP");
-            self.with(session, |session, stack| session.handle_cancel(now, stack, cause));
+            self.with(session, |session, stack| session.handle_cancel(now, stack, cancelled, cause));
         }
     }
 

@@ -44,6 +44,8 @@ pub(super) enum Phase {
 
 pub(super) struct Ringing {
     pub invite: TransactionId,
+    /// The number that the ACK to our 2xx will repeat; the peer may send further requests before.
+    pub cseq: u32,
     pub dialog: Dialog,
     /// The last provisional answer above 100, with the time to repeat it, lest a proxy's Timer C ends the call
     /// (RFC 3261 §13.3.1.1).

@@ -8,7 +8,7 @@ use super::random::Random;
 use super::transactions::{Acknowledgement, Purpose, ServerMachine, TransactionId, Transactions};
 use super::{Config, Event, Limits, Output};
 use crate::flow::{Destination, FlowId};
-use crate::sip::message::{CSeq, HeaderAccess, HeaderName, Method, Request, Response, Via};
+use crate::sip::message::{CSeq, Header, HeaderAccess, HeaderName, Method, Request, Response, Via};
 use crate::sip::wire;
 
 /// The methods that we understand (RFC 3261 §20.5); the application's own come behind them.
@@ -213,6 +213,10 @@ impl Stack {
         // A 2xx to an INVITE is repeated by its session until the ACK comes, not by the transaction.
         let keep = !(is_invite && response.is_success());
         server.last = keep.then(|| bytes.clone());
+        if response.is_final() {
+            // Nothing more will be said; only a late CANCEL asks for our tag (§9.2).
+            server.echo.retain(|header| matches!(header, Header::To(_)));
+        }
         let destination = Destination::Flow(server.flow.id);
         self.transmit(destination, bytes.clone());
         self.transactions.rearm(now, id);
