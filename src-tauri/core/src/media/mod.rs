@@ -4,11 +4,14 @@ pub mod conceal;
 pub mod dtmf;
 pub mod jitter;
 pub mod levels;
+pub mod melody;
+pub mod mixer;
 pub mod quality;
 pub mod resample;
 pub mod rtcp;
 pub mod rtp;
 pub mod timescale;
+pub mod tones;
 
 use std::net::SocketAddr;
 

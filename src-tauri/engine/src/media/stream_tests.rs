@@ -209,7 +209,7 @@ fn random_packets_never_panic() {
             let payload: Vec<u8> = (0..roll % 300).map(|n| dice(roll, n) as u8).collect();
             let header = Header {
                 marker: roll & 1 == 0,
-                payload_type: if roll % 7 == 0 { 101 } else { format(codec).payload_type },
+                payload_type: if roll.is_multiple_of(7) { 101 } else { format(codec).payload_type },
                 sequence: (number as u16).wrapping_add((roll >> 8) as u16 % 5),
                 timestamp: number as u32 * 160,
                 ssrc: 1,
