@@ -3,7 +3,12 @@
 //! One media thread of its own does all of it; the event loop speaks to it through [`MediaPlane`].
 
 pub mod codec;
+mod leg;
+mod plane;
 pub mod stream;
+
+use std::hash::{BuildHasher, Hasher};
+use std::sync::{Arc, mpsc};
 
 use deskline_core::media as core_media;
 
@@ -64,16 +69,86 @@ pub struct MediaConfig {
 }
 
 /// The handle of the media thread. Dropping it stops the thread.
-pub struct MediaPlane {}
+pub struct MediaPlane {
+    thread: Option<Thread>,
+    events: tokio::sync::mpsc::UnboundedSender<MediaEvent>,
+}
 
-#[allow(unused_variables, clippy::todo)]
+struct Thread {
+    messages: mpsc::Sender<plane::Message>,
+    waker: Arc<mio::Waker>,
+    clock: Option<Arc<crate::audio::VirtualClock>>,
+    handle: std::thread::JoinHandle<()>,
+}
+
 impl MediaPlane {
+    /// Starts the media thread. Where the system refuses one, calls fail with [`core_media::Event::OpenFailed`].
     pub fn start(config: MediaConfig, events: tokio::sync::mpsc::UnboundedSender<MediaEvent>) -> Self {
-        todo!()
+        let thread = Thread::start(config, events.clone());
+        if let Err(error) = &thread {
+            tracing::error!(%error, "the media thread cannot be started");
+        }
+        Self { thread: thread.ok(), events }
     }
 
     /// Never blocks.
     pub fn control(&self, control: MediaControl) {
-        todo!()
+        match &self.thread {
+            Some(thread) => {
+                // A thread that has ended is missed by the leg's first event; there is nothing to say here.
+                let _ = thread.messages.send(plane::Message::Control(control));
+                let _ = thread.waker.wake();
+            }
+            None => {
+                if let MediaControl::Core(core_media::Command::Open { id, .. }) = control {
+                    let reason = "no media thread".to_owned();
+                    let _ = self.events.send(MediaEvent::Core(core_media::Event::OpenFailed { id, reason }));
+                }
+            }
+        }
     }
 }
+
+impl Thread {
+    fn start(
+        config: MediaConfig,
+        events: tokio::sync::mpsc::UnboundedSender<MediaEvent>,
+    ) -> Result<Self, std::io::Error> {
+        let poll = mio::Poll::new()?;
+        let waker = Arc::new(mio::Waker::new(poll.registry(), plane::WAKER)?);
+        let wake: crate::audio::Wake = {
+            let waker = waker.clone();
+            Arc::new(move || drop(waker.wake()))
+        };
+        let (messages, received) = mpsc::channel();
+        let clock = config.host.clock();
+        if let Some(clock) = &clock {
+            clock.attach(wake.clone());
+        }
+        let plane = plane::Plane::new(poll, config, received, events, wake);
+        let handle = std::thread::Builder::new().name("deskline-media".to_owned()).spawn(move || plane.run())?;
+        Ok(Self { messages, waker, clock, handle })
+    }
+}
+
+impl Drop for MediaPlane {
+    fn drop(&mut self) {
+        let Some(thread) = self.thread.take() else { return };
+        if let Some(clock) = &thread.clock {
+            clock.detach();
+        }
+        let _ = thread.messages.send(plane::Message::Stop);
+        let _ = thread.waker.wake();
+        // The thread logs its own end; a panic there has been reported.
+        let _ = thread.handle.join();
+    }
+}
+
+/// A number that nobody can foresee, from the seed that the standard library draws for its hash tables.
+fn entropy() -> u64 {
+    std::hash::RandomState::new().build_hasher().finish()
+}
+
+#[cfg(test)]
+#[path = "plane_tests.rs"]
+mod tests;

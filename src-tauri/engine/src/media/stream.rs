@@ -28,8 +28,10 @@ const FADE_IN: usize = 120;
 pub struct Format {
     pub codec: Codec,
     pub payload_type: u8,
-    /// telephone-event at the clock rate of the codec.
+    /// The payload type of telephone-event.
     pub dtmf: Option<u8>,
+    /// In Hz, what durations of telephone events count in: as a rule the codec's own.
+    pub dtmf_clock_rate: u32,
     /// Milliseconds of sound in one packet: 10, 20, 40 or 60. Others are taken as 20. Of no interest to a receiver.
     pub ptime: u8,
 }
@@ -64,7 +66,7 @@ impl Sender {
     pub fn new(format: Format, entropy: u64) -> Result<Self, codec::Error> {
         Ok(Self {
             encoder: Encoder::new(format.codec)?,
-            dtmf: dtmf::Sender::new(format.codec.clock_rate()),
+            dtmf: dtmf::Sender::new(format.dtmf_clock_rate),
             format,
             frames: 0,
             ssrc: (entropy >> 32) as u32,
@@ -81,8 +83,10 @@ impl Sender {
     pub fn change(&mut self, format: Format) -> Result<(), codec::Error> {
         if format.codec != self.format.codec {
             self.encoder = Encoder::new(format.codec)?;
-            self.dtmf = dtmf::Sender::new(format.codec.clock_rate());
             self.marker = true;
+        }
+        if format.dtmf_clock_rate != self.format.dtmf_clock_rate {
+            self.dtmf = dtmf::Sender::new(format.dtmf_clock_rate);
         }
         self.format = format;
         self.filled = 0;

@@ -9,7 +9,8 @@ use super::*;
 const CODECS: [Codec; 3] = [Codec::Opus, Codec::Pcma, Codec::Pcmu];
 
 fn format(codec: Codec) -> Format {
-    Format { codec, payload_type: if codec == Codec::Opus { 111 } else { 8 }, dtmf: Some(101), ptime: 20 }
+    let payload_type = if codec == Codec::Opus { 111 } else { 8 };
+    Format { codec, payload_type, dtmf: Some(101), dtmf_clock_rate: codec.clock_rate(), ptime: 20 }
 }
 
 struct Line {
