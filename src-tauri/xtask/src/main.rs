@@ -1,6 +1,8 @@
 //! `cargo xtask …`: everything that is done with this repository beyond `cargo build`.
 
 #[cfg(unix)]
+mod bench;
+#[cfg(unix)]
 mod demo;
 mod headless;
 mod packages;
@@ -21,6 +23,7 @@ usage: cargo xtask COMMAND
 
   run                builds Deskline and opens its window (without a display: a demonstration under Xvfb)
   test [--quick]     everything that must hold: formatting, lints, builds, all tests
+  bench [--quick]    measures, beside a peer: docs/benchmarks.md
   headless [ARGS…]   the program without a window: JSON lines on stdin and stdout
   setup [run|test]   installs what is missing on Debian and Ubuntu; names it elsewhere
   types              writes ui/src/ipc/generated.ts from src-tauri/ipc
@@ -44,6 +47,8 @@ fn dispatch(args: Vec<String>) -> anyhow::Result<()> {
     match command {
         "run" => run::run(),
         "test" => test::test(rest),
+        #[cfg(unix)]
+        "bench" => bench::bench(rest),
         "headless" => headless::headless(rest),
         "setup" => match rest {
             [] => setup::setup(Purpose::Run),
