@@ -3,7 +3,7 @@
 use std::mem;
 
 use super::MAX_MESSAGE;
-use super::lines::{head_len, header_lines, split_start_line, text};
+use super::lines::{Lines, head_len};
 use super::parse::content_length;
 use crate::sip::message::HeaderName;
 
@@ -159,9 +159,10 @@ impl Iterator for StreamFramer {
 /// Content-Length of a head; absent counts as 0 (a peer that leaves it out while it sends a body breaks the stream, and
 /// is found out by what follows). `None` when it is malformed, or stands twice with different values.
 fn stream_content_length(head: &[u8]) -> Option<usize> {
-    let head = text(head);
+    let mut lines = Lines::new(head);
+    lines.start_line();
     let mut found = None;
-    for line in header_lines(split_start_line(&head).1) {
+    while let Some(line) = lines.header() {
         if HeaderName::from_bytes(line.name.as_bytes()) == Some(HeaderName::ContentLength) {
             let length = content_length(line.value)?;
             if found.is_some_and(|earlier| earlier != length) {

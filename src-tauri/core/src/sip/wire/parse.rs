@@ -1,6 +1,6 @@
 //! Reading a message.
 
-use super::lines::{HeaderLine, head_len, header_lines, split_start_line, unfold};
+use super::lines::{HeaderLine, Lines, text, unfold};
 use super::{MAX_HEADERS, MAX_MESSAGE};
 use crate::sip::message::grammar::{ParamScan, is_token, split_commas};
 use crate::sip::message::{
@@ -37,20 +37,18 @@ pub fn parse(bytes: &[u8]) -> Result<Message, ParseError> {
     }
     let start = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n')).ok_or(ParseError::KeepAlive)?;
     let bytes = &bytes[start..];
-    // A head that is not ended by an empty line is read as far as it goes, to answer 400 if it is a request.
-    let (head, body, ended) = match head_len(bytes, 0) {
-        Some(length) => (&bytes[..length], &bytes[length + 4..], true),
-        None => (bytes, &[][..], false),
-    };
-    let head = super::lines::text(head);
-    let (start_line, lines) = split_start_line(&head);
+    let mut lines = Lines::new(bytes);
+    let start_line = text(lines.start_line());
     let is_response = start_line.as_bytes().get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case(b"SIP/"));
 
-    let mut collected = Collected::new(lines);
-    if !ended {
+    let mut collected = Collected::new(&mut lines);
+    let body = lines.body().unwrap_or_else(|| {
+        // Such a head is read as far as it goes, to answer 400 if it is a request.
         collected.complain("the headers are not ended by an empty line");
-    }
+        &[]
+    });
     let body = collected.cut(body);
+    let start_line = &*start_line;
     if is_response { response(start_line, collected, body) } else { request(start_line, collected, body) }
 }
 
@@ -119,7 +117,7 @@ fn response(start_line: &str, mut collected: Collected, body: &[u8]) -> Result<M
     match (collected.fault, status) {
         (None, Some(status)) => Ok(Message::Response(Response {
             status: StatusCode::from(status),
-            reason: unfold(reason),
+            reason: unfold(reason.as_bytes()),
             headers: collected.list.into(),
             body: body.to_vec(),
         })),
@@ -141,7 +139,7 @@ struct Collected {
 }
 
 impl Collected {
-    fn new(lines: &str) -> Self {
+    fn new(lines: &mut Lines<'_>) -> Self {
         let mut collected = Self {
             list: Vec::with_capacity(16),
             content_length: None,
@@ -153,12 +151,13 @@ impl Collected {
             cseq: None,
         };
         let mut seen = 0_u128;
-        for (count, line) in header_lines(lines).enumerate() {
-            if count == MAX_HEADERS {
-                collected.complain("more than 256 headers");
-                break;
+        let mut count = 0;
+        while let Some(line) = lines.header() {
+            count += 1;
+            match count {
+                ..=MAX_HEADERS => collected.take(line, &mut seen),
+                _ => collected.complain("more than 256 headers"),
             }
-            collected.take(line, &mut seen);
         }
         collected
     }
@@ -169,9 +168,7 @@ impl Collected {
 
     fn take(&mut self, line: HeaderLine<'_>, seen: &mut u128) {
         let Some(name) = HeaderName::from_bytes(line.name.as_bytes()) else {
-            if is_token(line.name) {
-                self.list.push(Header::Other(line.name.to_owned(), unfold(line.value)));
-            }
+            self.list.push(Header::Other(line.name.to_owned(), unfold(line.value)));
             return;
         };
         let bit = 1 << (name as u8);
@@ -194,7 +191,7 @@ impl Collected {
         self.list.push(name.with(unfold(line.value)));
     }
 
-    fn take_content_length(&mut self, value: &str) {
+    fn take_content_length(&mut self, value: &[u8]) {
         match content_length(value) {
             Some(length) => self.content_length = Some(length),
             None => self.complain("Content-Length is not a number"),
@@ -228,7 +225,7 @@ impl Collected {
         let check_via = |via| check_params(ViaScan::new(via)?.params);
         match self.value(self.via) {
             None | Some("") => return Err(Malformed("Via is missing")),
-            Some(one) if !one.contains(',') => check_via(one)?,
+            Some(one) if !one.as_bytes().contains(&b',') => check_via(one)?,
             Some(list) => {
                 let mut vias = split_commas(list).peekable();
                 vias.peek().ok_or(Malformed("Via is missing"))?;
@@ -258,7 +255,7 @@ fn check_params(params: &str) -> Result<(), Malformed> {
 }
 
 /// Digits only, and no more than `usize` holds. (`+5`, `-1` and `0x5` are refused.)
-pub(super) fn content_length(value: &str) -> Option<usize> {
-    let sound = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
-    if sound { value.parse().ok() } else { None }
+pub(super) fn content_length(value: &[u8]) -> Option<usize> {
+    let sound = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+    if sound { std::str::from_utf8(value).ok()?.parse().ok() } else { None }
 }
