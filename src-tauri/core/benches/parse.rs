@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use deskline_core::sip::wire::{StreamFramer, parse, write};
 use deskline_core::sip::{HeaderAccess, Message};
+use rsip::headers::ToTypedHeader;
+use rsip::message::HeadersExt;
 
 const ROUNDS: usize = 41;
 
@@ -20,6 +22,17 @@ fn main() {
         let message = parse(black_box(&invite)).expect("the message of this file is valid");
         let headers = message.headers();
         drop(black_box((headers.via(), headers.from_header(), headers.to_header(), headers.cseq(), headers.contact())));
+    });
+    measure("parse_and_read_invite_1k_by_rsip", || {
+        let message = rsip::SipMessage::try_from(black_box(&invite[..])).expect("rsip reads this message too");
+        let typed = (
+            message.via_header().map(|header| header.typed()),
+            message.from_header().map(|header| header.typed()),
+            message.to_header().map(|header| header.typed()),
+            message.cseq_header().map(|header| header.typed()),
+            message.contact_header().map(|header| header.typed()),
+        );
+        drop(black_box(typed));
     });
     measure("write_invite_1k", || drop(black_box(write(black_box(&message)))));
     measure("parse_and_write_invite_1k", || {

@@ -163,7 +163,7 @@ fn stream_content_length(head: &[u8]) -> Option<usize> {
     lines.start_line();
     let mut found = None;
     while let Some(line) = lines.header() {
-        if HeaderName::from_bytes(line.name.as_bytes()) == Some(HeaderName::ContentLength) {
+        if HeaderName::from_bytes(line.name) == Some(HeaderName::ContentLength) {
             let length = content_length(line.value)?;
             if found.is_some_and(|earlier| earlier != length) {
                 return None;

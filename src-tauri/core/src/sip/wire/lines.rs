@@ -25,8 +25,8 @@ pub(super) struct Lines<'a> {
 /// One header, folded lines still inside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct HeaderLine<'a> {
-    /// A token.
-    pub name: &'a str,
+    /// A token, so ASCII.
+    pub name: &'a [u8],
     /// Trimmed. May hold line breaks: those of folding (RFC 3261 §7.3.1), or lone CR and LF.
     pub value: &'a [u8],
 }
@@ -49,8 +49,7 @@ impl<'a> Lines<'a> {
             let name_len = line.iter().position(|byte| !is_token_byte(*byte)).unwrap_or(line.len());
             let (name, behind) = line.split_at(name_len);
             let behind = trim_bytes(behind);
-            // A token is ASCII.
-            if let ([b':', value @ ..], Ok(name), true) = (behind, std::str::from_utf8(name), name_len > 0) {
+            if let ([b':', value @ ..], true) = (behind, name_len > 0) {
                 return Some(HeaderLine { name, value: trim_bytes(value) });
             }
         }

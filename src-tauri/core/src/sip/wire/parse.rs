@@ -167,8 +167,8 @@ impl Collected {
     }
 
     fn take(&mut self, line: HeaderLine<'_>, seen: &mut u128) {
-        let Some(name) = HeaderName::from_bytes(line.name.as_bytes()) else {
-            self.list.push(Header::Other(line.name.to_owned(), unfold(line.value)));
+        let Some(name) = HeaderName::from_bytes(line.name) else {
+            self.list.push(Header::Other(text(line.name).into_owned(), unfold(line.value)));
             return;
         };
         let bit = 1 << (name as u8);
