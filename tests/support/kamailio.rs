@@ -111,16 +111,15 @@ fn config(digest: Digest, users: &[(&str, &str)], port: u16, ws_port: u16, folde
     config.push_str(PARAMETERS);
     writeln!(config, "modparam(\"ctl\", \"binrpc\", \"unix:{}\")", folder.join("ctl").display())?;
     writeln!(config, "modparam(\"auth\", \"algorithm\", \"{}\")", digest.name())?;
-    config.push_str("event_route[htable:mod-init] {\n");
-    for (name, password) in users {
-        if [name, password].iter().any(|word| word.contains(['"', '\\', '$'])) {
-            bail!("a name or password that Kamailio's configuration cannot hold");
-        }
-        writeln!(config, "  $sht(users=>{name}) = \"{password}\";")?;
-    }
-    config.push_str("}\n");
     if !users.is_empty() {
-        config.push_str("#!define WITH_DIGEST\n");
+        config.push_str("#!define WITH_DIGEST\nevent_route[htable:mod-init] {\n");
+        for (name, password) in users {
+            if [name, password].iter().any(|word| word.contains(['"', '\\', '$'])) {
+                bail!("a name or password that Kamailio's configuration cannot hold");
+            }
+            writeln!(config, "  $sht(users=>{name}) = \"{password}\";")?;
+        }
+        config.push_str("}\n");
     }
     config.push_str(ROUTES);
     Ok(config)
