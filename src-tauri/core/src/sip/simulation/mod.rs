@@ -208,7 +208,7 @@ impl World {
 
     pub(super) fn assert_empty(&self) {
         for (index, end) in self.ends.iter().enumerate() {
-            assert_eq!(end.ua.load(), (0, 0, 0), "end {index} keeps something: {:#?}", self.trace);
+            assert!(end.ua.holds_nothing(), "end {index} keeps {:?}: {:#?}", end.ua.load(), self.trace);
         }
     }
 

@@ -250,6 +250,16 @@ impl UserAgent {
         (self.sessions.len(), self.stack.transactions.len(), self.registrations.len())
     }
 
+    /// Whether no table, index or agenda holds anything: nothing leaks.
+    #[cfg(test)]
+    pub(crate) fn holds_nothing(&self) -> bool {
+        self.load() == (0, 0, 0)
+            && self.by_tag.is_empty()
+            && self.session_agenda.is_empty()
+            && self.registration_agenda.is_empty()
+            && self.stack.transactions.holds_nothing()
+    }
+
     fn with_session<T>(
         &mut self,
         id: SessionId,

@@ -280,6 +280,16 @@ impl Transactions {
         (clients.collect(), servers.collect())
     }
 
+    /// Whether also every index is empty.
+    #[cfg(test)]
+    pub(super) fn holds_nothing(&self) -> bool {
+        self.len() == 0
+            && self.by_branch.is_empty()
+            && self.by_via.is_empty()
+            && self.by_content.is_empty()
+            && self.agenda.is_empty()
+    }
+
     fn next_id(&mut self) -> TransactionId {
         self.last_id += 1;
         TransactionId(self.last_id)
