@@ -31,7 +31,6 @@ const TEST: &[&str] = &[
     "kamailio-tls-modules",
     "kamailio-websocket-modules",
     "libasound2-plugins",
-    "sip-tester",
 ];
 
 /// The packages that `purpose` needs.

@@ -109,7 +109,6 @@ fn probes(purpose: Purpose) -> Vec<Probe> {
             "pactl",
             "kamailio",
             "baresip",
-            "sipp",
             "chromium",
         ],
     };

@@ -138,20 +138,3 @@ impl Phone {
         }
     }
 }
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn tmp() {
-        for c in ["pcmu", "opus/48000/2"] {
-            println!("{:?}", super::call(super::Who::Baresip, c));
-        }
-        println!(
-            "{:?}",
-            crate::bench::set_up::calls_of_baresip(
-                super::Extent { repetitions: 5, calls: 1, window: false },
-                &super::Pulse::start(&["a"]).unwrap()
-            )
-            .map(|f| f.values)
-        );
-    }
-}

@@ -72,7 +72,7 @@ fn calls_of_ours(extent: Extent, pulse: &Pulse) -> anyhow::Result<Vec<Figure>> {
     ])
 }
 
-pub fn calls_of_baresip(extent: Extent, pulse: &Pulse) -> anyhow::Result<Figure> {
+fn calls_of_baresip(extent: Extent, pulse: &Pulse) -> anyhow::Result<Figure> {
     let counterpart = Counterpart::start()?;
     let mut program = baresip(pulse, &counterpart)?;
     let mut dial = Vec::new();
