@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use deskline_core::flow::Transport;
+use deskline_core::media::Codec;
 use deskline_core::pii::Pii;
 use deskline_core::sip::digest::Algorithm;
 
@@ -27,6 +28,9 @@ pub struct CentreConfig {
     /// Offered in this order, one challenge each (RFC 8760 §2.4). Some older telephones give up at the sight of any
     /// challenge but MD5: offer them nothing else.
     pub algorithms: Vec<Algorithm>,
+    /// What simulated people's telephones can do, in the order in which they offer it. Of a phone's offer they take the
+    /// phone's first.
+    pub codecs: Vec<Codec>,
     pub expiry: Expiry,
     /// How long a simulated agent rings before answering.
     pub answer_after: Duration,
@@ -34,6 +38,9 @@ pub struct CentreConfig {
     pub no_answer_after: Duration,
     /// How long a registered agent's phone rings for a caller inside, before 480.
     pub ring_for: Duration,
+    /// A phone that should send RTP and has sent none for that long is taken for dead, and its call ends. On hold, and
+    /// between two phones, where silence can be meant, the limit is ten times as long.
+    pub silence_limit: Duration,
     /// A customer calls this long after the first REGISTER of the first user; `None`: not by itself.
     pub first_call_after: Option<Duration>,
 }
@@ -115,6 +122,8 @@ impl CentreConfig {
             customers: demo_customers(),
             authentication: Authentication::Required,
             algorithms: vec![Algorithm::Sha256, Algorithm::Md5],
+            codecs: vec![Codec::Opus, Codec::Pcma, Codec::Pcmu],
+            silence_limit: Duration::from_secs(60),
             expiry: Expiry::default(),
             answer_after: Duration::from_secs(2),
             no_answer_after: Duration::from_secs(20),

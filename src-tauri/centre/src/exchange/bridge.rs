@@ -6,16 +6,14 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
-use deskline_core::flow::Flow;
 use deskline_core::sip::user_agent::{EndReason, Event as SipEvent};
-use deskline_core::sip::{Headers, NameAddr, SessionId};
+use deskline_core::sip::{Headers, SessionId};
 
 use super::Step;
-use super::desk::Desk;
+use super::desk::{Desk, Dialling, Invitation};
 use super::simulated::end_of;
 use crate::call::{CallEnd, CallId, CallState};
 use crate::media::{self, Leg, rewrite};
-use crate::registrar::Binding;
 
 pub(super) struct Bridge {
     id: CallId,
@@ -44,9 +42,7 @@ enum Phase {
 /// What the phones are called with once the relay stands.
 struct Opening {
     offer: Vec<u8>,
-    phones: Vec<Binding>,
-    from: NameAddr,
-    headers: Headers,
+    dialling: Dialling,
     give_up_at: Instant,
 }
 
@@ -63,24 +59,13 @@ enum Change {
 }
 
 impl Bridge {
-    /// `phones` holds at least one.
-    #[allow(clippy::too_many_arguments)] // all that an INVITE says
-    pub(super) fn new(
-        now: Instant,
-        id: CallId,
-        desk: &mut Desk,
-        caller: SessionId,
-        flow: Flow,
-        offer: Vec<u8>,
-        phones: Vec<Binding>,
-        from: NameAddr,
-        headers: Headers,
-    ) -> Self {
+    pub(super) fn new(now: Instant, id: CallId, desk: &mut Desk, invitation: Invitation, dialling: Dialling) -> Self {
+        let Invitation { session, flow, offer } = invitation;
         let nowhere = SocketAddr::new(IpAddr::from([0, 0, 0, 0]), 0);
-        desk.media.open_relay(id, flow.local.ip(), phones[0].flow.local.ip());
+        desk.media.open_relay(now, id, flow.local.ip(), dialling.local_ip());
         let give_up_at = now + desk.config.ring_for;
-        let phase = Phase::Opening(Box::new(Opening { offer, phones, from, headers, give_up_at }));
-        Self { id, caller, phase, relay: [nowhere; 2], told: Default::default() }
+        let phase = Phase::Opening(Box::new(Opening { offer, dialling, give_up_at }));
+        Self { id, caller: session, phase, relay: [nowhere; 2], told: Default::default() }
     }
 
     pub(super) fn handle_media(&mut self, now: Instant, desk: &mut Desk, event: &media::Event) -> Step {
@@ -89,14 +74,11 @@ impl Bridge {
             media::Event::OpenFailed { .. } => return self.refuse(now, desk, 500),
         };
         let Phase::Opening(opening) = &self.phase else { return Step::Goes(self.state()) };
-        let Opening { offer, phones, from, headers, give_up_at } = &**opening;
+        let Opening { offer, dialling, give_up_at } = &**opening;
         self.relay = [addresses[0], addresses[1]];
         let Some(rewritten) = rewrite(offer, self.relay[1]) else { return self.refuse(now, desk, 488) };
         desk.media.relay_to(self.id, Leg::Caller, rewritten.remote);
-        let legs: Vec<SessionId> = phones
-            .iter()
-            .filter_map(|phone| desk.invite(now, self.id, phone, from.clone(), rewritten.body.clone(), headers.clone()))
-            .collect();
+        let legs = desk.invite(now, self.id, dialling, &rewritten.body);
         if legs.is_empty() {
             return self.refuse(now, desk, 503);
         }

@@ -1,9 +1,10 @@
 //! What every call works with: the user agent, the media, the gate, and the way out for outputs.
 
 use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
 use std::time::Instant;
 
-use deskline_core::flow::{Destination, Flow};
+use deskline_core::flow::{Destination, Flow, FlowId};
 use deskline_core::sip::message::{Header, HeaderAccess, HeaderName};
 use deskline_core::sip::user_agent::{Identity, Invite};
 use deskline_core::sip::{Headers, Method, NameAddr, Request, Response, SessionId, Uri, UserAgent};
@@ -27,10 +28,43 @@ pub(super) struct Desk {
     pub(super) agent: UserAgent,
     pub(super) media: Media,
     pub(super) random: Random,
-    /// Which call a leg belongs to.
-    pub(super) sessions: HashMap<SessionId, CallId>,
+    pub(super) sessions: HashMap<SessionId, Belonging>,
     pub(super) outputs: VecDeque<Output>,
     gate: Gate,
+}
+
+/// What a leg belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Belonging {
+    pub(super) call: CallId,
+    /// Whose phone it is.
+    extension: String,
+    /// Along which its requests go; `None`: closed, until that extension comes back along another one.
+    flow: Option<FlowId>,
+}
+
+/// Whom to call, and how.
+pub(super) struct Dialling {
+    pub(super) extension: String,
+    /// Its phones, at least one.
+    pub(super) phones: Vec<Binding>,
+    pub(super) from: NameAddr,
+    pub(super) headers: Headers,
+}
+
+impl Dialling {
+    /// Our address that the phones can reach.
+    pub(super) fn local_ip(&self) -> IpAddr {
+        self.phones[0].flow.local.ip()
+    }
+}
+
+/// An INVITE that came in and was let in.
+pub(super) struct Invitation {
+    pub(super) session: SessionId,
+    pub(super) flow: Flow,
+    /// Empty when the caller asks for ours.
+    pub(super) offer: Vec<u8>,
 }
 
 impl Desk {
@@ -99,6 +133,9 @@ impl Desk {
             }
         }
         let (response, change) = registrar.handle(now, &extension, request, flow);
+        if registrar.is_bound_to(&extension, flow.id) {
+            self.regain_flow(now, &extension, flow);
+        }
         (response, Some((extension, change)))
     }
 
@@ -108,27 +145,47 @@ impl Desk {
         self.gate.check(now, side, request, password_of)
     }
 
-    /// Calls one phone of an extension as a leg of `call`; `None` when the user agent takes no more.
-    pub(super) fn invite(
-        &mut self,
-        now: Instant,
-        call: CallId,
-        phone: &Binding,
-        from: NameAddr,
-        offer: Vec<u8>,
-        headers: Headers,
-    ) -> Option<SessionId> {
-        let identity = Identity {
-            aor: from,
-            credentials: None,
-            destination: Destination::Flow(phone.flow.id),
-            flow: phone.flow,
-            route: Vec::new(),
-        };
-        let invite = Invite { identity, target: phone.contact.clone(), offer, headers };
-        let session = self.agent.invite(now, invite).ok()?;
-        self.sessions.insert(session, call);
-        Some(session)
+    /// Calls the phones of an extension as legs of `call`. Fewer, or none, when the user agent takes no more.
+    pub(super) fn invite(&mut self, now: Instant, call: CallId, dialling: &Dialling, offer: &[u8]) -> Vec<SessionId> {
+        let mut legs = Vec::new();
+        for phone in &dialling.phones {
+            let identity = Identity {
+                aor: dialling.from.clone(),
+                credentials: None,
+                destination: Destination::Flow(phone.flow.id),
+                flow: phone.flow,
+                route: Vec::new(),
+            };
+            let (target, headers) = (phone.contact.clone(), dialling.headers.clone());
+            let invite = Invite { identity, target, offer: offer.to_vec(), headers };
+            if let Ok(session) = self.agent.invite(now, invite) {
+                self.add_leg(session, call, &dialling.extension, phone.flow);
+                legs.push(session);
+            }
+        }
+        legs
+    }
+
+    pub(super) fn add_leg(&mut self, session: SessionId, call: CallId, extension: &str, flow: Flow) {
+        let belonging = Belonging { call, extension: extension.to_owned(), flow: Some(flow.id) };
+        self.sessions.insert(session, belonging);
+    }
+
+    /// Legs along that flow wait for their phone to come back.
+    pub(super) fn lose_flow(&mut self, flow: FlowId) {
+        for belonging in self.sessions.values_mut().filter(|belonging| belonging.flow == Some(flow)) {
+            belonging.flow = None;
+        }
+    }
+
+    /// A phone has come back: its legs go on along its new flow.
+    fn regain_flow(&mut self, now: Instant, extension: &str, flow: Flow) {
+        let waiting = |belonging: &Belonging| belonging.flow.is_none() && belonging.extension == extension;
+        for (&session, belonging) in self.sessions.iter_mut().filter(|(_, belonging)| waiting(belonging)) {
+            belonging.flow = Some(flow.id);
+            // Ended in the meantime: then nothing needs to move.
+            let _ = self.agent.move_session(now, session, flow);
+        }
     }
 
     /// How a number of ours stands in From.
@@ -147,7 +204,8 @@ impl Desk {
 
     /// Ends whatever legs the call still has.
     pub(super) fn end_sessions(&mut self, now: Instant, call: CallId) {
-        let legs: Vec<SessionId> = self.sessions.iter().filter(|(_, id)| **id == call).map(|(&leg, _)| leg).collect();
+        let legs: Vec<SessionId> =
+            self.sessions.iter().filter(|(_, leg)| leg.call == call).map(|(&leg, _)| leg).collect();
         for leg in legs {
             self.sessions.remove(&leg);
             self.hang_up(now, leg);

@@ -12,7 +12,7 @@ mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use deskline_core::flow::{Destination, Flow, FlowId};
 use deskline_core::sip::user_agent::{self, Event as SipEvent};
@@ -29,6 +29,12 @@ use simulated::Simulated;
 
 /// Calls at a time; beyond, 503.
 const MAX_CALLS: usize = 256;
+
+/// How often it is looked whether the phones in calls are still alive.
+const WATCH: Duration = Duration::from_secs(10);
+
+/// How much longer a silence may last that can be meant.
+const PATIENT: u32 = 10;
 
 /// Calls that are over and whose probe is kept.
 const MAX_FINISHED: usize = 16;
@@ -83,6 +89,8 @@ pub struct Exchange {
     next_call: u64,
     next_customer: usize,
     first_call: FirstCall,
+    /// When the phones in calls are looked after next, while there are calls.
+    watch_at: Option<Instant>,
 }
 
 /// The call that comes by itself.
@@ -131,6 +139,7 @@ impl Exchange {
             next_call: 1,
             next_customer: 0,
             first_call,
+            watch_at: None,
             desk: Desk::new(config, agent, random),
         }
     }
@@ -143,6 +152,7 @@ impl Exchange {
     pub fn handle_flow_closed(&mut self, now: Instant, flow: FlowId) {
         let vanished = self.registrar.handle_flow_closed(flow);
         self.tell_vanished(vanished);
+        self.desk.lose_flow(flow);
         self.desk.agent.handle_flow_closed(now, flow);
         self.settle(now);
     }
@@ -170,6 +180,9 @@ impl Exchange {
             // Nobody is there any more, or too much is going on: then not.
             let _ = self.place_customer_call(now, &extension, CustomerScript::default());
         }
+        if self.watch_at.is_some_and(|at| at <= now) {
+            self.watch(now);
+        }
         let due: Vec<CallId> = self
             .calls
             .iter()
@@ -192,7 +205,7 @@ impl Exchange {
         };
         let calls = self.calls.values().filter_map(Call::poll_timeout).min();
         let others = [self.desk.agent.poll_timeout(), self.desk.media.poll_timeout(), self.registrar.poll_timeout()];
-        others.into_iter().chain([first_call, calls]).flatten().min()
+        others.into_iter().chain([first_call, calls, self.watch_at]).flatten().min()
     }
 
     pub fn poll_output(&mut self) -> Option<Output> {
@@ -281,7 +294,7 @@ impl Exchange {
             SipEvent::Dropped { why } => tracing::debug!(why, "a message was dropped"),
             event => {
                 let Some(session) = session_of(&event) else { return };
-                let Some(&call) = self.desk.sessions.get(&session) else { return };
+                let Some(call) = self.desk.sessions.get(&session).map(|leg| leg.call) else { return };
                 let ended = matches!(event, SipEvent::Ended { .. });
                 self.with_call(now, call, |call, desk| match &mut call.kind {
                     Kind::Simulated(simulated) => simulated.handle_sip(now, desk, session, event),
@@ -317,13 +330,37 @@ impl Exchange {
         }
     }
 
-    fn add_call(&mut self, extension: String, make: impl FnOnce(CallId, &mut Desk) -> Kind) -> CallId {
+    /// Ends the calls whose phone has died without a word.
+    fn watch(&mut self, now: Instant) {
+        let limit = self.desk.config.silence_limit;
+        let dead: Vec<CallId> = self
+            .calls
+            .iter()
+            .filter(|(id, call)| {
+                let limit = match (call.state, &call.kind) {
+                    (CallState::Talking, Kind::Simulated(_)) => limit,
+                    (CallState::Talking | CallState::Held, _) => limit * PATIENT,
+                    (CallState::Ringing | CallState::Ended(_), _) => return false,
+                };
+                self.desk.media.silent_since(**id).is_some_and(|since| now.saturating_duration_since(since) >= limit)
+            })
+            .map(|(&id, _)| id)
+            .collect();
+        for id in dead {
+            tracing::info!(call = %id, "a phone has fallen silent: the call ends");
+            self.with_call(now, id, |_, _| Step::Over(CallEnd::Lost));
+        }
+        self.watch_at = (!self.calls.is_empty()).then_some(now + WATCH);
+    }
+
+    fn add_call(&mut self, now: Instant, extension: String, make: impl FnOnce(CallId, &mut Desk) -> Kind) -> CallId {
         let id = CallId(self.next_call);
         self.next_call += 1;
         let kind = make(id, &mut self.desk);
         let call = Call { kind, extension, state: CallState::Ringing };
         self.desk.tell(CentreEvent::Call(call.info(id)));
         self.calls.insert(id, call);
+        self.watch_at.get_or_insert(now + WATCH);
         id
     }
 
@@ -346,8 +383,8 @@ impl Exchange {
             self.next_customer += 1;
             caller
         });
-        let id = self.add_call(extension.to_owned(), |id, desk| {
-            Kind::Simulated(Box::new(Simulated::customer(now, id, desk, phones, caller, script)))
+        let id = self.add_call(now, extension.to_owned(), |id, desk| {
+            Kind::Simulated(Box::new(Simulated::customer(now, id, desk, extension, phones, caller, script)))
         });
         tracing::info!(call = %id, "a simulated customer calls");
         Ok(id)

@@ -7,7 +7,7 @@ use deskline_core::sip::message::HeaderAccess;
 use deskline_core::sip::{Request, SessionId};
 
 use super::bridge::Bridge;
-use super::desk::platform_headers;
+use super::desk::{Dialling, Invitation, platform_headers};
 use super::simulated::{Pickup, Simulated};
 use super::{Exchange, Kind, MAX_CALLS};
 use crate::call::Opening;
@@ -52,19 +52,20 @@ impl Exchange {
         };
         let number = request.uri.user_plain().unwrap_or_default();
         let route = if self.calls.len() >= MAX_CALLS { Route::Refuse(503) } else { self.route(&caller, &number) };
+        let invitation = Invitation { session, flow, offer };
         match route {
             Route::Refuse(status) => self.desk.reject(now, session, status),
             Route::Simulated(pickup, performance) => {
-                let id = self.add_call(caller, |id, desk| {
-                    desk.sessions.insert(session, id);
-                    let simulated = Simulated::called(id, desk, session, flow, offer, pickup, *performance);
+                let id = self.add_call(now, caller.clone(), |id, desk| {
+                    desk.add_leg(session, id, &caller, flow);
+                    let simulated = Simulated::called(now, id, desk, invitation, pickup, *performance);
                     Kind::Simulated(Box::new(simulated))
                 });
                 tracing::info!(call = %id, "a demo number is called");
             }
             Route::Phones(phones) => {
                 // Without an offer there is nothing to put our relay into.
-                if offer.is_empty() {
+                if invitation.offer.is_empty() {
                     self.desk.reject(now, session, 488);
                     return;
                 }
@@ -72,9 +73,10 @@ impl Exchange {
                 let known = self.desk.config.user(&caller).map(|user| user.name.clone());
                 let from = self.desk.address(&caller, &known.or(display).unwrap_or_default());
                 let headers = platform_headers(&request.headers);
-                let id = self.add_call(caller, |id, desk| {
-                    desk.sessions.insert(session, id);
-                    Kind::Bridge(Box::new(Bridge::new(now, id, desk, session, flow, offer, phones, from, headers)))
+                let dialling = Dialling { extension: number, phones, from, headers };
+                let id = self.add_call(now, caller.clone(), |id, desk| {
+                    desk.add_leg(session, id, &caller, flow);
+                    Kind::Bridge(Box::new(Bridge::new(now, id, desk, invitation, dialling)))
                 });
                 tracing::info!(call = %id, "one phone calls another");
             }

@@ -3,14 +3,13 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use deskline_core::flow::Flow;
-use deskline_core::media::{Codec, Direction};
+use deskline_core::media::Direction;
 use deskline_core::sdp::offer_answer::{self, LocalMedia, Negotiated};
 use deskline_core::sip::user_agent::{EndReason, Event as SipEvent};
-use deskline_core::sip::{Headers, NameAddr, SessionId};
+use deskline_core::sip::{Headers, SessionId};
 
 use super::Step;
-use super::desk::Desk;
+use super::desk::{Desk, Dialling, Invitation};
 use crate::call::{CallEnd, CallId, CallKind, CallState, CustomerScript};
 use crate::config::Caller;
 use crate::media::{self, Performance};
@@ -44,18 +43,8 @@ enum Phase {
 
 /// What to do once the socket stands.
 enum Plan {
-    Call {
-        phones: Vec<Binding>,
-        from: NameAddr,
-        headers: Headers,
-        give_up_at: Instant,
-        hang_up_after: Option<Duration>,
-    },
-    BeCalled {
-        session: SessionId,
-        offer: Vec<u8>,
-        pickup: Pickup,
-    },
+    Call { dialling: Box<Dialling>, give_up_at: Instant, hang_up_after: Option<Duration> },
+    BeCalled { session: SessionId, offer: Vec<u8>, pickup: Pickup },
 }
 
 impl Simulated {
@@ -64,6 +53,7 @@ impl Simulated {
         now: Instant,
         id: CallId,
         desk: &mut Desk,
+        extension: &str,
         phones: Vec<Binding>,
         caller: Option<Caller>,
         script: CustomerScript,
@@ -71,12 +61,16 @@ impl Simulated {
         let caller = caller.unwrap_or_else(|| Caller::new("anonymous", "", Speaker::WOMAN));
         let mut performance = script.opening.performance(script.opening_for, caller.speaker, desk.random.number());
         performance.digits = script.digits;
-        let address = phones[0].flow.local.ip();
-        desk.media.open_endpoint(id, address, performance);
-        let plan = Plan::Call {
+        let dialling = Dialling {
+            extension: extension.to_owned(),
             phones,
             from: desk.address(caller.number.expose(), caller.name.expose()),
             headers: script.headers,
+        };
+        let address = dialling.local_ip();
+        desk.media.open_endpoint(now, id, address, performance);
+        let plan = Plan::Call {
+            dialling: Box::new(dialling),
             give_up_at: now + script.patience,
             hang_up_after: script.hang_up_after,
         };
@@ -85,15 +79,15 @@ impl Simulated {
 
     /// A demo number that an agent calls.
     pub(super) fn called(
+        now: Instant,
         id: CallId,
         desk: &mut Desk,
-        session: SessionId,
-        flow: Flow,
-        offer: Vec<u8>,
+        invitation: Invitation,
         pickup: Pickup,
         performance: Performance,
     ) -> Self {
-        desk.media.open_endpoint(id, flow.local.ip(), performance);
+        let Invitation { session, flow, offer } = invitation;
+        desk.media.open_endpoint(now, id, flow.local.ip(), performance);
         let local = local_media(desk, flow.local.ip());
         Self { id, local, phase: Phase::Opening(Plan::BeCalled { session, offer, pickup }) }
     }
@@ -112,12 +106,9 @@ impl Simulated {
         self.local.address = addresses[0];
         let placeholder = Phase::Calling { legs: Vec::new(), give_up_at: now, hang_up_after: None, refusal: None };
         match std::mem::replace(&mut self.phase, placeholder) {
-            Phase::Opening(Plan::Call { phones, from, headers, give_up_at, hang_up_after }) => {
+            Phase::Opening(Plan::Call { dialling, give_up_at, hang_up_after }) => {
                 let offer = offer_answer::offer(&self.local);
-                let legs: Vec<SessionId> = phones
-                    .iter()
-                    .filter_map(|phone| desk.invite(now, self.id, phone, from.clone(), offer.clone(), headers.clone()))
-                    .collect();
+                let legs = desk.invite(now, self.id, &dialling, &offer);
                 if legs.is_empty() {
                     return Step::Over(CallEnd::Lost);
                 }
@@ -326,7 +317,7 @@ fn local_media(desk: &mut Desk, address: std::net::IpAddr) -> LocalMedia {
         session_id: desk.random.number() >> 2,
         version: 1,
         address: SocketAddr::new(address, 9),
-        codecs: vec![Codec::Opus, Codec::Pcma, Codec::Pcmu],
+        codecs: desk.config.codecs.clone(),
         dtmf: true,
         direction: Direction::SendRecv,
         ptime: 20,

@@ -98,6 +98,8 @@ struct CallMedia {
 struct Port {
     id: PortId,
     address: Option<SocketAddr>,
+    /// When a packet came last, or was first expected.
+    awake: Instant,
 }
 
 enum Kind {
@@ -118,24 +120,24 @@ impl Media {
     }
 
     /// A simulated person for the call, on a socket at `address`.
-    pub(crate) fn open_endpoint(&mut self, call: CallId, address: IpAddr, performance: Performance) {
+    pub(crate) fn open_endpoint(&mut self, now: Instant, call: CallId, address: IpAddr, performance: Performance) {
         let endpoint = Endpoint::new(performance, self.random.number());
-        self.open(call, &[address], Kind::Endpoint(Box::new(endpoint)));
+        self.open(now, call, &[address], Kind::Endpoint(Box::new(endpoint)));
     }
 
     /// A relay between a caller and a callee, each on a socket at the address that its side can reach.
-    pub(crate) fn open_relay(&mut self, call: CallId, caller: IpAddr, callee: IpAddr) {
-        self.open(call, &[caller, callee], Kind::Relay(Relay::default()));
+    pub(crate) fn open_relay(&mut self, now: Instant, call: CallId, caller: IpAddr, callee: IpAddr) {
+        self.open(now, call, &[caller, callee], Kind::Relay(Relay::default()));
     }
 
-    fn open(&mut self, call: CallId, addresses: &[IpAddr], kind: Kind) {
+    fn open(&mut self, now: Instant, call: CallId, addresses: &[IpAddr], kind: Kind) {
         let mut ports = Vec::new();
         for (index, &address) in addresses.iter().enumerate() {
             let id = PortId(self.next_port);
             self.next_port += 1;
             self.ports.insert(id, (call, index));
             self.outputs.push_back(Output::Bind { port: id, address });
-            ports.push(Port { id, address: None });
+            ports.push(Port { id, address: None, awake: now });
         }
         self.calls.insert(call, CallMedia { ports, kind });
     }
@@ -160,8 +162,9 @@ impl Media {
 
     /// Starts or changes what an endpoint does, as agreed with its peer.
     pub(crate) fn run(&mut self, now: Instant, call: CallId, negotiated: Negotiated) {
-        if let Some(CallMedia { kind: Kind::Endpoint(endpoint), .. }) = self.calls.get_mut(&call) {
+        if let Some(CallMedia { kind: Kind::Endpoint(endpoint), ports }) = self.calls.get_mut(&call) {
             endpoint.run(now, negotiated);
+            ports.iter_mut().for_each(|port| port.awake = now);
         }
     }
 
@@ -204,6 +207,7 @@ impl Media {
     pub(crate) fn handle_packet(&mut self, now: Instant, port: PortId, from: SocketAddr, packet: &[u8]) {
         let Some(&(call, index)) = self.ports.get(&port) else { return };
         let Some(media) = self.calls.get_mut(&call) else { return };
+        media.ports[index].awake = now;
         match &mut media.kind {
             Kind::Endpoint(endpoint) => {
                 endpoint.handle_packet(now, from, packet, |to, packet| {
@@ -218,6 +222,11 @@ impl Media {
                 }
             }
         }
+    }
+
+    /// Since when a phone of the call has been silent, the one that has been so longest.
+    pub(crate) fn silent_since(&self, call: CallId) -> Option<Instant> {
+        self.calls.get(&call)?.ports.iter().map(|port| port.awake).min()
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {

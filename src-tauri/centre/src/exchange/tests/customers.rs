@@ -236,3 +236,42 @@ fn a_phone_that_does_not_react_loses_the_call() {
     assert!(world.states().last().unwrap().is_over());
     world.assert_at_rest();
 }
+
+#[test]
+fn a_phone_that_dies_in_a_call_is_noticed_by_its_silence() {
+    let mut talk = Talk::new(brief(Opening::None));
+    talk.send_tone(1_000);
+    talk.world.seconds(50);
+    assert_eq!(talk.state(), CallState::Talking);
+    talk.world.seconds(20);
+    assert_eq!(talk.state(), CallState::Ended(CallEnd::Lost));
+    assert!(talk.world.phones[0].end_of(talk.session).is_some(), "BYE, in case somebody is there after all");
+    talk.world.assert_at_rest();
+}
+
+#[test]
+fn silence_on_hold_is_borne_longer() {
+    let mut talk = Talk::new(brief(Opening::None));
+    talk.world.reoffer(0, talk.session, Direction::Inactive);
+    talk.world.seconds(500);
+    assert_eq!(talk.state(), CallState::Held);
+    talk.world.reoffer(0, talk.session, Direction::SendRecv);
+    talk.world.seconds(50);
+    assert_eq!(talk.state(), CallState::Talking, "the count begins anew");
+    talk.world.seconds(20);
+    assert!(talk.state().is_over());
+}
+
+#[test]
+fn a_call_outlives_the_connection_of_its_phone() {
+    let mut talk = Talk::new(brief(Opening::None));
+    talk.world.break_flow(0);
+    assert!(!talk.world.exchange.is_registered("1001"));
+    talk.send_tone(1_000);
+    assert_eq!(talk.state(), CallState::Talking);
+    talk.world.register(0);
+    talk.world.exchange.hang_up(talk.world.now, talk.call);
+    talk.world.settle();
+    assert!(matches!(talk.world.phones[0].end_of(talk.session), Some(EndReason::Remote { .. })), "BYE on the new flow");
+    talk.world.assert_at_rest();
+}

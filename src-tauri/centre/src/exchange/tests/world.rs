@@ -55,6 +55,8 @@ pub(super) struct Phone {
     password: String,
     extension: String,
     flow: Flow,
+    /// The centre's name for it; a new one after each loss.
+    pub(super) centre_flow: FlowId,
 }
 
 fn centre_address() -> SocketAddr {
@@ -110,6 +112,7 @@ impl World {
             password: password.to_owned(),
             extension: extension.to_owned(),
             flow,
+            centre_flow: FlowId(index as u64 + 1),
         });
         index
     }
@@ -125,6 +128,14 @@ impl World {
         let identity = self.phones[phone].identity();
         let registrar = Uri::sip_host("centre.test");
         self.phones[phone].agent.register(self.now, identity, registrar, Duration::from_secs(300));
+        self.settle();
+    }
+
+    /// The phone's connection breaks; from now on it uses another one.
+    pub(super) fn break_flow(&mut self, phone: usize) {
+        let lost = self.phones[phone].centre_flow;
+        self.phones[phone].centre_flow = FlowId(lost.0 + 100);
+        self.exchange.handle_flow_closed(self.now, lost);
         self.settle();
     }
 
@@ -192,7 +203,7 @@ impl World {
                     match output {
                         user_agent::Output::Transmit { bytes, .. } => {
                             let flow = Flow {
-                                id: FlowId(index as u64 + 1),
+                                id: self.phones[index].centre_flow,
                                 transport: Transport::Udp,
                                 local: centre_address(),
                                 remote: phone_address(index),
@@ -214,7 +225,11 @@ impl World {
         match output {
             Output::Transmit { destination, bytes } => {
                 let index = match destination {
-                    Destination::Flow(FlowId(id)) => id as usize - 1,
+                    Destination::Flow(id) => {
+                        // What goes along a lost flow is lost.
+                        let Some(index) = self.phones.iter().position(|phone| phone.centre_flow == id) else { return };
+                        index
+                    }
                     Destination::Address(_, address) => usize::from(address.port() - 40_000),
                 };
                 let phone = &mut self.phones[index];
