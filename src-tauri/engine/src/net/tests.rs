@@ -543,3 +543,8 @@ async fn websocket_frames_may_be_text_or_binary_but_not_huge() {
     let _ = peer.send(tungstenite::Message::binary(vec![b'a'; 70_000])).await;
     assert_eq!(server.down().await.0, accepted.id);
 }
+
+#[test]
+fn the_websocket_library_cannot_log_messages() {
+    assert!(log::STATIC_MAX_LEVEL < log::LevelFilter::Trace);
+}
