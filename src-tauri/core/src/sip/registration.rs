@@ -14,19 +14,24 @@ pub const BACK_OFF_LIMIT: Duration = Duration::from_secs(300);
 pub const RETRY_AFTER_LIMIT: Duration = Duration::from_secs(3600);
 
 /// How long the registrar holds our binding: the `expires` of our Contact in its 200, else the Expires header, else what
-/// we asked for (RFC 3261 §10.2.4). `None` if the 200 lists bindings, but not ours.
-pub fn granted(response: &Response, contact: &Uri, asked: Duration) -> Option<Duration> {
-    let header = response.headers.expires().map(|seconds| Duration::from_secs(seconds.into()));
-    match response.headers.contacts() {
-        Ok(Contacts::List(list)) if !list.is_empty() => {
-            let ours = list.iter().find(|binding| is_same_contact(&binding.uri, contact));
-            // A registrar that rewrites the address of a client behind NAT leaves one binding with the same user.
-            let ours =
-                ours.or_else(|| list.iter().find(|binding| list.len() == 1 && binding.uri.user == contact.user))?;
-            Some(ours.expires().map(|seconds| Duration::from_secs(seconds.into())).or(header).unwrap_or(asked))
+/// we asked for (RFC 3261 §10.2.4).
+///
+/// A registrar that rewrites the address of a client behind NAT lists nothing that we know again; among several bindings
+/// of our user ours is then any, so the one that ends first decides.
+pub fn granted(response: &Response, contact: &Uri, asked: Duration) -> Duration {
+    let header = response.headers.expires();
+    let listed = match response.headers.contacts() {
+        Ok(Contacts::List(list)) => list,
+        _ => Vec::new(),
+    };
+    let ours = match listed.iter().find(|binding| is_same_contact(&binding.uri, contact)) {
+        Some(ours) => ours.expires(),
+        None => {
+            let alike = listed.iter().filter(|binding| binding.uri.user == contact.user);
+            alike.filter_map(|binding| binding.expires()).filter(|&seconds| seconds > 0).min()
         }
-        _ => Some(header.unwrap_or(asked)),
-    }
+    };
+    ours.or(header).map_or(asked, |seconds| Duration::from_secs(seconds.into()))
 }
 
 fn is_same_contact(one: &Uri, other: &Uri) -> bool {
@@ -59,7 +64,7 @@ mod tests {
     use super::*;
     use crate::sip::message::HeaderName;
 
-    fn granted_by(contact: &str, expires: Option<&str>) -> Option<u64> {
+    fn granted_by(contact: &str, expires: Option<&str>) -> u64 {
         let mut response = Response::new(200);
         if !contact.is_empty() {
             response.headers.add(HeaderName::Contact, contact);
@@ -68,17 +73,20 @@ mod tests {
             response.headers.add(HeaderName::Expires, expires);
         }
         let ours = "sip:7001@10.0.0.1:5062".parse().unwrap();
-        granted(&response, &ours, Duration::from_secs(3600)).map(|granted| granted.as_secs())
+        granted(&response, &ours, Duration::from_secs(3600)).as_secs()
     }
 
     #[test]
     fn our_own_contact_decides_how_long_the_binding_lasts() {
         let two = "<sip:7001@10.0.0.9:5062>;expires=5, <sip:7001@10.0.0.1:5062>;expires=60";
-        assert_eq!(granted_by(two, Some("900")), Some(60));
-        assert_eq!(granted_by("<sip:7001@10.0.0.1:5062>", Some("900")), Some(900));
-        assert_eq!(granted_by("<sip:7001@192.0.2.7:1024>;expires=50", None), Some(50));
-        assert_eq!(granted_by("", None), Some(3600));
-        assert_eq!(granted_by("<sip:a@10.0.0.9>;expires=5, <sip:b@10.0.0.9>;expires=6", None), None);
+        assert_eq!(granted_by(two, Some("900")), 60);
+        assert_eq!(granted_by("<sip:7001@10.0.0.1:5062>", Some("900")), 900);
+        assert_eq!(granted_by("<sip:7001@192.0.2.7:1024>;expires=50", None), 50);
+        assert_eq!(granted_by("", None), 3600);
+        let rewritten = "<sip:7001@192.0.2.7:1>;expires=90, <sip:7001@192.0.2.8:2>;expires=70";
+        assert_eq!(granted_by(rewritten, None), 70);
+        assert_eq!(granted_by("<sip:a@10.0.0.9>;expires=5", Some("900")), 900);
+        assert_eq!(granted_by("<sip:7001@10.0.0.1:5062>;expires=0", None), 0);
     }
 
     #[test]

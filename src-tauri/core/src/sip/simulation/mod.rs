@@ -3,6 +3,7 @@
 
 mod answers;
 mod calls;
+mod chaos;
 mod forks;
 mod loss;
 mod peer;

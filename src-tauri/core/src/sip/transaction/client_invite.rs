@@ -13,7 +13,11 @@ pub enum State {
         /// Timer B (§17.1.1.2): 64·T1 without any answer is a time-out.
         timer_b: Instant,
     },
-    Proceeding,
+    Proceeding {
+        /// No timer of the RFC while somebody waits for the answer, however long it rings. After a CANCEL, or when the
+        /// dialog of a re-INVITE has ended, 64·T1 (§9.1): a final answer may be lost for good.
+        give_up: Option<Instant>,
+    },
     /// A 2xx came. Further ones (repetitions, other forks) are handed up.
     Accepted {
         /// Timer M (RFC 6026 §7.2): 64·T1 for 2xx of further forks and repetitions.
@@ -64,16 +68,17 @@ impl ClientInvite {
 
     pub fn handle_response(&mut self, now: Instant, status: u16) -> Heard {
         match (self.state, status) {
-            (State::Calling { .. } | State::Proceeding, 100..=199) => {
-                self.state = State::Proceeding;
+            (State::Calling { .. }, 100..=199) => {
+                self.state = State::Proceeding { give_up: None };
                 Heard::Provisional
             }
-            (State::Calling { .. } | State::Proceeding, 200..=299) => {
+            (State::Proceeding { .. }, 100..=199) => Heard::Provisional,
+            (State::Calling { .. } | State::Proceeding { .. }, 200..=299) => {
                 self.state = State::Accepted { timer_m: now + 64 * self.timers.t1 };
                 Heard::Success
             }
             (State::Accepted { .. }, 200..=299) => Heard::Success,
-            (State::Calling { .. } | State::Proceeding, 300..) => {
+            (State::Calling { .. } | State::Proceeding { .. }, 300..) => {
                 let linger = if self.reliable { Duration::ZERO } else { self.timers.d() };
                 self.state = State::Completed { timer_d: now + linger };
                 Heard::Failure
@@ -83,18 +88,26 @@ impl ClientInvite {
         }
     }
 
+    /// Nobody waits for the answer any more. In Calling Timer B limits that already.
+    pub fn abandon(&mut self, now: Instant) {
+        if self.state == (State::Proceeding { give_up: None }) {
+            self.state = State::Proceeding { give_up: Some(now + 64 * self.timers.t1) };
+        }
+    }
+
     pub fn next_timeout(&self) -> Option<Instant> {
         match self.state {
             State::Calling { timer_a, timer_b } => Some(timer_a.map_or(timer_b, |(at, _)| at.min(timer_b))),
             State::Accepted { timer_m } => Some(timer_m),
             State::Completed { timer_d } => Some(timer_d),
-            State::Proceeding | State::Terminated => None,
+            State::Proceeding { give_up } => give_up,
+            State::Terminated => None,
         }
     }
 
     pub fn handle_timeout(&mut self, now: Instant) -> Due {
         match self.state {
-            State::Calling { timer_b, .. } if timer_b <= now => {
+            State::Calling { timer_b: end, .. } | State::Proceeding { give_up: Some(end) } if end <= now => {
                 self.state = State::Terminated;
                 Due::TimedOut
             }

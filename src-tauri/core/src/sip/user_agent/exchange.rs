@@ -61,6 +61,16 @@ impl Session {
         }
     }
 
+    /// Whether this re-INVITE of ours still concerns the session.
+    pub(super) fn awaits(&self, reinvite: TransactionId) -> bool {
+        match &self.phase {
+            Phase::Confirmed(confirmed) => {
+                matches!(confirmed.exchange, Exchange::Ours { invite, .. } if invite == reinvite)
+            }
+            _ => false,
+        }
+    }
+
     /// A 2xx to our re-INVITE, possibly repeated.
     pub(super) fn handle_reinvite_success(&mut self, now: Instant, stack: &mut Stack, response: Response) {
         let Phase::Confirmed(confirmed) = &mut self.phase else { return };
@@ -103,7 +113,7 @@ impl Session {
         match (status, delay) {
             (408, _) => self.leave(now, stack, EndReason::TimedOut),
             // There is no dialog that a BYE could end (RFC 5057 §5.1).
-            (481, _) => self.end(stack, EndReason::Rejected { status, reason: response.reason.clone() }),
+            (481, _) => self.end(now, stack, EndReason::Rejected { status, reason: response.reason.clone() }),
             (_, Some(delay)) if attempts < MAX_ATTEMPTS => {
                 if let Phase::Confirmed(confirmed) = &mut self.phase {
                     confirmed.postponed = Some(Postponed { at: Some(now + delay), offer, attempts });

@@ -12,7 +12,10 @@ use crate::sip::transaction::client_invite;
 
 impl Session {
     /// Ends for the application, with nothing left to do on the wire.
-    pub(super) fn end(&mut self, stack: &mut Stack, reason: EndReason) {
+    pub(super) fn end(&mut self, now: Instant, stack: &mut Stack, reason: EndReason) {
+        if let Phase::Confirmed(confirmed) = &self.phase {
+            confirmed.exchange.give_up(now, stack);
+        }
         self.phase = Phase::Leaving(Leaving::Gone);
         stack.event(Event::Ended { session: self.id, reason });
     }
@@ -38,9 +41,7 @@ impl Session {
                     self.phase = Phase::Leaving(Leaving::ByeHeld { dialog, unacknowledged });
                 }
                 exchange => {
-                    if let Exchange::Theirs { request, .. } = exchange {
-                        stack.respond_with(now, request, 487);
-                    }
+                    exchange.give_up(now, stack);
                     self.send_bye(now, stack, confirmed.dialog);
                 }
             },
@@ -64,7 +65,7 @@ impl Session {
         let mut response = Response::new(status.clamp(300, 699));
         response.headers = headers;
         stack.respond(now, ringing.invite, response);
-        self.end(stack, EndReason::Local);
+        self.end(now, stack, EndReason::Local);
         Ok(())
     }
 
@@ -79,7 +80,7 @@ impl Session {
         match &mut self.phase {
             Phase::Ringing(ringing) if ringing.invite == cancelled => {
                 stack.respond_with(now, cancelled, 487);
-                self.end(stack, EndReason::Remote { cause });
+                self.end(now, stack, EndReason::Remote { cause });
             }
             Phase::Confirmed(confirmed) => {
                 if matches!(confirmed.exchange, Exchange::Theirs { request, .. } if request == cancelled) {
@@ -101,21 +102,16 @@ impl Session {
                 let invite = ringing.invite;
                 self.handle_cancel(now, stack, invite, cause);
             }
-            Phase::Confirmed(confirmed) => {
-                if let Exchange::Theirs { request, .. } = &confirmed.exchange {
-                    stack.respond_with(now, *request, 487);
-                }
-                self.end(stack, EndReason::Remote { cause });
-            }
+            Phase::Confirmed(_) => self.end(now, stack, EndReason::Remote { cause }),
             Phase::Leaving(Leaving::ByeHeld { .. }) => self.phase = Phase::Leaving(Leaving::Gone),
             Phase::Leaving(_) => {}
         }
     }
 
     /// The flow by which an INVITE of the peer came is gone, before it was answered.
-    pub(super) fn handle_request_lost(&mut self, stack: &mut Stack, lost: TransactionId) {
+    pub(super) fn handle_request_lost(&mut self, now: Instant, stack: &mut Stack, lost: TransactionId) {
         match &mut self.phase {
-            Phase::Ringing(ringing) if ringing.invite == lost => self.end(stack, EndReason::Unreachable),
+            Phase::Ringing(ringing) if ringing.invite == lost => self.end(now, stack, EndReason::Unreachable),
             Phase::Confirmed(confirmed) => {
                 if matches!(confirmed.exchange, Exchange::Theirs { request, .. } if request == lost) {
                     confirmed.exchange = Exchange::Idle;
@@ -127,8 +123,8 @@ impl Session {
 
     pub(super) fn cancel(&mut self, now: Instant, stack: &mut Stack, invite: TransactionId) {
         stack.cancel(now, invite, self.farewell.as_deref());
-        let give_up = now + 64 * stack.config.timers.t1;
-        self.phase = Phase::Leaving(Leaving::Cancelled { invite, give_up });
+        stack.transactions.abandon(now, invite);
+        self.phase = Phase::Leaving(Leaving::Cancelled { invite });
     }
 
     pub(super) fn send_bye(&mut self, now: Instant, stack: &mut Stack, mut dialog: Dialog) {
@@ -168,6 +164,17 @@ impl Session {
     ) {
         if self.retry_authorised(now, stack, bye, response).is_none() {
             self.phase = Phase::Leaving(Leaving::Gone);
+        }
+    }
+}
+
+impl Exchange {
+    /// The dialog ends in the middle of it: the peer's offer is refused, the answer to ours no longer awaited.
+    fn give_up(&self, now: Instant, stack: &mut Stack) {
+        match self {
+            Self::Theirs { request, .. } => stack.respond_with(now, *request, 487),
+            Self::Ours { invite, .. } => stack.transactions.abandon(now, *invite),
+            Self::Idle | Self::Unacknowledged(_) => {}
         }
     }
 }

@@ -94,7 +94,7 @@ impl Session {
             Phase::Calling { invite: current } if current == invite => {
                 let Some(dialog) = dialog else {
                     let reason = "the peer's answer is malformed".to_owned();
-                    self.end(stack, EndReason::Rejected { status: 502, reason });
+                    self.end(now, stack, EndReason::Rejected { status: 502, reason });
                     return;
                 };
                 let confirmed = Confirmed { dialog, exchange: Exchange::Idle, postponed: None };
@@ -130,7 +130,7 @@ impl Session {
                     self.phase = Phase::Calling { invite: next };
                     return;
                 }
-                self.end(stack, EndReason::Rejected { status: response.code(), reason: response.reason });
+                self.end(now, stack, EndReason::Rejected { status: response.code(), reason: response.reason });
             }
             Phase::Leaving(Leaving::CancelHeld { invite: current } | Leaving::Cancelled { invite: current, .. })
                 if current == invite =>
@@ -142,9 +142,15 @@ impl Session {
     }
 
     /// Timer B, or a broken flow.
-    pub(super) fn handle_invite_lost(&mut self, stack: &mut Stack, invite: TransactionId, reason: EndReason) {
+    pub(super) fn handle_invite_lost(
+        &mut self,
+        now: Instant,
+        stack: &mut Stack,
+        invite: TransactionId,
+        reason: EndReason,
+    ) {
         match self.phase {
-            Phase::Calling { invite: current } if current == invite => self.end(stack, reason),
+            Phase::Calling { invite: current } if current == invite => self.end(now, stack, reason),
             Phase::Leaving(Leaving::CancelHeld { invite: current } | Leaving::Cancelled { invite: current, .. })
                 if current == invite =>
             {

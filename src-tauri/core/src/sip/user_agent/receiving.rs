@@ -47,11 +47,7 @@ impl UserAgent {
             ClientMachine::Invite(machine) => match machine.handle_response(now, status) {
                 client_invite::Heard::Provisional => {
                     self.stack.transactions.rearm(now, id);
-                    if let Purpose::Invite(session) = purpose {
-                        self.with(session, |session, stack| {
-                            session.handle_invite_provisional(now, stack, id, response);
-                        });
-                    }
+                    self.hear_provisional(now, id, purpose, response);
                 }
                 client_invite::Heard::Success => {
                     self.stack.transactions.rearm(now, id);
@@ -73,6 +69,18 @@ impl UserAgent {
                 }
                 client_non_invite::Heard::Nothing => self.stack.dropped("repeated response"),
             },
+        }
+    }
+
+    fn hear_provisional(&mut self, now: Instant, id: TransactionId, purpose: Purpose, response: Response) {
+        match purpose {
+            Purpose::Invite(session) => {
+                self.with(session, |session, stack| session.handle_invite_provisional(now, stack, id, response));
+            }
+            Purpose::Reinvite(session) if !self.sessions.get(&session).is_some_and(|session| session.awaits(id)) => {
+                self.stack.transactions.abandon(now, id);
+            }
+            _ => {}
         }
     }
 
@@ -134,7 +142,7 @@ impl UserAgent {
         match purpose {
             Purpose::Invite(session) => {
                 let reason = if broken { EndReason::Unreachable } else { EndReason::TimedOut };
-                self.with(session, |session, stack| session.handle_invite_lost(stack, id, reason));
+                self.with(session, |session, stack| session.handle_invite_lost(now, stack, id, reason));
             }
             Purpose::Reinvite(session) if broken => {
                 self.with(session, |session, stack| session.handle_reinvite_lost(stack, id));
@@ -191,7 +199,7 @@ impl UserAgent {
             let session = self.stack.transactions.server(id).and_then(|server| server.session);
             self.stack.transactions.remove(id);
             if let Some(session) = session {
-                self.with(session, |session, stack| session.handle_request_lost(stack, id));
+                self.with(session, |session, stack| session.handle_request_lost(now, stack, id));
             }
         }
     }

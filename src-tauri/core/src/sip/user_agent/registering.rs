@@ -208,7 +208,7 @@ impl Registration {
     fn handle_success(&mut self, now: Instant, stack: &mut Stack, response: &Response) {
         let contact = self.contact(stack);
         match granted(response, &contact.uri, self.expires) {
-            Some(expires) if !expires.is_zero() => {
+            expires if !expires.is_zero() => {
                 self.failures = 0;
                 // A registrar that grants nothing useful must not make us send without a pause.
                 let refresh = refresh_after(expires).max(Duration::from_secs(1));

@@ -102,8 +102,8 @@ pub(super) struct Unacknowledged {
 pub(super) enum Leaving {
     /// CANCEL must wait for the first provisional answer (RFC 3261 §9.1).
     CancelHeld { invite: TransactionId },
-    /// CANCEL has gone; after 64·T1 without a final answer the INVITE is forgotten (§9.1).
-    Cancelled { invite: TransactionId, give_up: Instant },
+    /// CANCEL has gone. The INVITE ends by its final answer, or 64·T1 later without one (§9.1).
+    Cancelled { invite: TransactionId },
     /// BYE must wait for the ACK to our 2xx (§15).
     ByeHeld { dialog: Box<Dialog>, unacknowledged: Unacknowledged },
     /// BYE has gone; its transaction ends the session.
@@ -157,7 +157,6 @@ impl Session {
                 Exchange::Unacknowledged(unacknowledged) => Some(unacknowledged.next_timeout()),
                 Exchange::Ours { .. } | Exchange::Theirs { .. } => None,
             },
-            Phase::Leaving(Leaving::Cancelled { give_up, .. }) => Some(*give_up),
             Phase::Leaving(Leaving::ByeHeld { unacknowledged, .. }) => Some(unacknowledged.next_timeout()),
             Phase::Leaving(_) => None,
         }
@@ -183,10 +182,6 @@ impl Session {
                 }
                 Exchange::Ours { .. } | Exchange::Theirs { .. } => {}
             },
-            Phase::Leaving(Leaving::Cancelled { invite, give_up }) if *give_up <= now => {
-                stack.transactions.remove(*invite);
-                self.phase = Phase::Leaving(Leaving::Gone);
-            }
             Phase::Leaving(Leaving::ByeHeld { unacknowledged, .. }) => {
                 if !unacknowledged.handle_timeout(now, stack) {
                     self.release_bye(now, stack);

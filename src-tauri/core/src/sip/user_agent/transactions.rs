@@ -256,6 +256,16 @@ impl Transactions {
         due
     }
 
+    /// Nobody waits for the answer to this INVITE any more: it must not be able to stay for ever.
+    pub(super) fn abandon(&mut self, now: Instant, id: TransactionId) {
+        if let Some(client) = self.clients.get_mut(&id)
+            && let ClientMachine::Invite(machine) = &mut client.machine
+        {
+            machine.abandon(now);
+        }
+        self.rearm(now, id);
+    }
+
     pub(super) fn remove(&mut self, id: TransactionId) -> Option<Client> {
         if let Some(client) = self.clients.remove(&id) {
             self.by_branch.remove(&client.key);
@@ -321,7 +331,10 @@ impl Client {
         use crate::sip::transaction::{client_invite, client_non_invite};
         match &self.machine {
             ClientMachine::Invite(machine) => {
-                matches!(machine.state(), client_invite::State::Calling { .. } | client_invite::State::Proceeding)
+                matches!(
+                    machine.state(),
+                    client_invite::State::Calling { .. } | client_invite::State::Proceeding { .. }
+                )
             }
             ClientMachine::NonInvite(machine) => matches!(
                 machine.state(),

@@ -91,7 +91,7 @@ impl Session {
         match response.code() {
             481 => {
                 let reason = response.reason.clone();
-                self.end(stack, EndReason::Rejected { status: 481, reason });
+                self.end(now, stack, EndReason::Rejected { status: 481, reason });
             }
             status => stack.event(Event::InfoFailed { session: self.id, status }),
         }
