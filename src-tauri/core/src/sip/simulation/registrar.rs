@@ -152,3 +152,25 @@ fn unanswered_request_of_the_application_is_forgotten() {
     assert!(world.ends[1].ua.respond(world.now, request, Response::new(200)).is_err());
     world.assert_empty();
 }
+
+#[test]
+fn moved_registration_removes_the_contact_of_the_lost_flow() {
+    let mut world = World::new(7, Transport::Tcp, &[passive, registrar]);
+    let id = world.register(0, 1, 60);
+    world.await_event(0, registered);
+    let flow = world.flow(0, 1);
+    world.ends[0].ua.handle_flow_closed(world.now, flow.id);
+    let moved = Flow { local: "10.0.0.1:40404".parse().unwrap(), ..flow };
+    world.ends[0].ua.move_registration(world.now, id, moved).unwrap();
+    let contacts = world.await_event(1, |event| match event {
+        Event::Request { request, .. } if request.headers.cseq().unwrap().seq == 3 => {
+            Some(request.headers.items(HeaderName::Contact).map(str::to_owned).collect::<Vec<_>>())
+        }
+        _ => None,
+    });
+    let new = "<sip:u0@10.0.0.1:40404;transport=tcp>";
+    assert_eq!(contacts, [new, "<sip:u0@10.0.0.1:5060;transport=tcp>;expires=0"]);
+    world.run(ms(40_000));
+    let Some((_, Event::Request { request, .. })) = world.ends[1].events.last() else { panic!() };
+    assert_eq!(request.headers.items(HeaderName::Contact).collect::<Vec<_>>(), [new], "removed once");
+}

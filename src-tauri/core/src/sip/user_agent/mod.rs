@@ -4,6 +4,10 @@
 //! A message comes in through [`UserAgent::handle_received`], finds its transaction, and through that its session or
 //! registration. Everything that is sent goes through [`stack::Stack`]. Whatever changed is then either removed or put
 //! into an agenda with the time of its next wish; nothing is ever searched for what is due.
+//!
+//! Deliberately absent, and answered accordingly (405 with Allow, 420 with Unsupported): REFER and Replaces, 100rel and
+//! PRACK, session timers, subscriptions. Redirections (3xx) are reported like any refusal, not followed. Names are not
+//! resolved and no flow is opened here: the engine does both.
 
 mod authentication;
 mod exchange;

@@ -129,3 +129,52 @@ impl Path {
         matches!(self.flow.transport, Transport::Ws | Transport::Wss)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn flow(transport: Transport) -> Flow {
+        let (local, remote) = ("10.0.0.1:5062".parse().unwrap(), "10.0.0.2:5060".parse().unwrap());
+        Flow { id: FlowId(7), transport, local, remote }
+    }
+
+    #[test]
+    fn pinned_path_takes_its_flow_whatever_the_target() {
+        let path = Path::pinned(flow(Transport::Udp));
+        assert_eq!(path.next_hop(&"sip:a@10.9.9.9".parse().unwrap()), Destination::Flow(FlowId(7)));
+    }
+
+    #[test]
+    fn answering_path_follows_numeric_targets_of_its_transport_and_falls_back_to_its_flow() {
+        let path = Path::answering(flow(Transport::Udp));
+        let address = |text: &str| Destination::Address(Transport::Udp, text.parse().unwrap());
+        for (target, expected) in [
+            ("sip:a@10.0.0.9:5070", address("10.0.0.9:5070")),
+            ("sip:a@10.0.0.9", address("10.0.0.9:5060")),
+            ("sip:a@[2001:db8::9]:5070", address("[2001:db8::9]:5070")),
+            ("sip:a@10.0.0.2", Destination::Flow(FlowId(7))),
+            ("sip:a@example.org", Destination::Flow(FlowId(7))),
+            ("sip:a@10.0.0.9;transport=tcp", Destination::Flow(FlowId(7))),
+        ] {
+            assert_eq!(path.next_hop(&target.parse().unwrap()), expected, "{target}");
+        }
+        let stream = Path::answering(flow(Transport::Tcp));
+        assert_eq!(stream.next_hop(&"sip:a@10.0.0.9;transport=tcp".parse().unwrap()), Destination::Flow(FlowId(7)));
+    }
+
+    #[test]
+    fn contact_names_where_we_are_reached() {
+        for (transport, expected) in [
+            (Transport::Udp, "<sip:7001@10.0.0.1:5062>"),
+            (Transport::Tcp, "<sip:7001@10.0.0.1:5062;transport=tcp>"),
+            (Transport::Tls, "<sip:7001@10.0.0.1:5062;transport=tls>"),
+            (Transport::Wss, "<sip:7001@x.invalid;transport=ws>"),
+        ] {
+            assert_eq!(Path::pinned(flow(transport)).contact("7001", "x.invalid").to_string(), expected);
+        }
+        let bare = Path::pinned(flow(Transport::Udp)).contact("", "x.invalid").to_string();
+        assert_eq!(bare, "<sip:10.0.0.1:5062>");
+    }
+}

@@ -24,6 +24,9 @@ pub(super) struct Registration {
     call_id: Box<str>,
     local_tag: Box<str>,
     cseq: u32,
+    /// The Contact that the registrar holds for us, as far as we know. One that a new flow has outdated is removed with
+    /// the next REGISTER, lest calls go to a connection that is gone.
+    bound: Option<NameAddr>,
     /// Failures in a row.
     failures: u32,
     state: State,
@@ -74,6 +77,7 @@ impl Registration {
             call_id: stack.random.token(24).into(),
             local_tag: stack.random.token(12).into(),
             cseq: 0,
+            bound: None,
             failures: 0,
             state: State::Stopped,
             appointment: Appointment::default(),
@@ -210,6 +214,7 @@ impl Registration {
         match granted(response, &contact.uri, self.expires) {
             expires if !expires.is_zero() => {
                 self.failures = 0;
+                self.bound = Some(contact);
                 // A registrar that grants nothing useful must not make us send without a pause.
                 let refresh = refresh_after(expires).max(Duration::from_secs(1));
                 self.state = State::Registered { refresh_at: now + refresh };
@@ -281,7 +286,11 @@ impl Registration {
         request.headers.add(HeaderName::To, aor.to_string());
         request.headers.add(HeaderName::CallId, &*self.call_id);
         request.headers.add(HeaderName::CSeq, CSeq { seq: self.cseq, method: Method::Register }.to_string());
-        request.headers.add(HeaderName::Contact, self.contact(stack).to_string());
+        let contact = self.contact(stack);
+        request.headers.add(HeaderName::Contact, contact.to_string());
+        if let Some(old) = self.bound.clone().filter(|old| *old != contact) {
+            request.headers.add(HeaderName::Contact, old.with_param("expires", Some("0")).to_string());
+        }
         request.headers.add(HeaderName::Expires, expires.as_secs().to_string());
         request.headers.add(HeaderName::Allow, stack.allow());
         self.authentication.authorise(&mut request, &mut stack.random);
