@@ -1,13 +1,19 @@
 //! The embedded centre against a real peer: baresip registers, calls, is called, holds and hangs up.
 
 use std::future::Future;
+use std::io::{BufRead, BufReader, Write};
+use std::process::Command;
 use std::time::Duration;
 
 use deskline_centre::{CallEnd, CallId, CallKind, CallState, Centre, CentreConfig, CustomerScript, Opening};
 use deskline_core::flow::Transport;
 use deskline_core::sip::digest::Algorithm;
 use deskline_tests::baresip::{Answer, Baresip, Settings, Voice};
+use deskline_tests::headless::built;
+use deskline_tests::process::Output;
 use deskline_tests::pulse::Pulse;
+use deskline_tests::{Process, Scratch};
+use serde_json::Value;
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -197,4 +203,36 @@ fn baresip_with_a_wrong_password_stays_outside() {
     });
     assert!(format!("{:#}", refused.unwrap_err()).contains("401"));
     assert!(!wait(centre.is_registered("1001")));
+}
+
+#[test]
+fn sipp_makes_two_hundred_calls_to_the_program_which_quits_when_told() {
+    let scratch = Scratch::new("centre").unwrap();
+    let mut command = Command::new(built("deskline-centre").unwrap());
+    command.args(["--no-auth", "--listen", "127.0.0.1:0", "--ws-port", "0"]);
+    let mut centre = Process::spawn("deskline-centre", &mut command, scratch.path(), Output::Piped).unwrap();
+    let mut commands = centre.stdin().unwrap();
+    let mut lines = BufReader::new(centre.stdout().unwrap()).lines();
+    let mut next = || serde_json::from_str::<Value>(&lines.next().expect("a line").unwrap()).unwrap();
+    let ready = next();
+    assert_eq!(ready["event"], "ready");
+    for transport in ["udp", "tcp", "ws"] {
+        assert!(ready["addresses"][transport].as_str().unwrap().starts_with("127.0.0.1:"), "{ready}");
+    }
+
+    let calls = ["-sn", "uac", "-s", "9196", "-i", "127.0.0.1", "-m", "200", "-r", "100", "-d", "200", "-nostdin"];
+    let mut command = Command::new("sipp");
+    command.arg(ready["addresses"]["udp"].as_str().unwrap()).args(calls).args(["-timeout", "30", "-timeout_error"]);
+    let mut sipp = Process::spawn("sipp", command.current_dir(scratch.path()), scratch.path(), Output::Log).unwrap();
+    let status = sipp.until_exited(Duration::from_secs(60)).unwrap();
+    assert!(status.success(), "{}", sipp.log());
+
+    writeln!(commands, "nonsense").unwrap();
+    writeln!(commands, r#"{{"cmd":"status"}}"#).unwrap();
+    let mut answers = std::iter::repeat_with(next).filter(|line| line["event"] != "call");
+    assert_eq!(answers.next().unwrap()["event"], "error");
+    let status = answers.next().unwrap();
+    assert_eq!((&status["calls"], &status["sockets"]), (&serde_json::json!([]), &serde_json::json!(0)));
+    writeln!(commands, r#"{{"cmd":"quit"}}"#).unwrap();
+    assert!(centre.until_exited(SOON).unwrap().success(), "{}", centre.log());
 }
