@@ -31,6 +31,7 @@ const TEST: &[&str] = &[
     "kamailio-tls-modules",
     "kamailio-websocket-modules",
     "libasound2-plugins",
+    "sip-tester",
 ];
 
 /// The packages that `purpose` needs.

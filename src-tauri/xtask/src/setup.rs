@@ -110,6 +110,7 @@ fn probes(purpose: Purpose) -> Vec<Probe> {
             "kamailio",
             "baresip",
             "chromium",
+            "sipp",
         ],
     };
     let libraries = ["webkit2gtk-4.1", "librsvg-2.0", "alsa", "ayatana-appindicator3-0.1"];
