@@ -3,6 +3,7 @@
 use super::super::digest::{self, Algorithm, Challenge, Digested, Login};
 use super::super::message::{HeaderAccess, HeaderName, Request, Response};
 use super::super::user_agent::RequestId;
+use super::peer::*;
 use super::*;
 
 /// A registrar with one nonce; it grants what is asked for, at most 60 s and at least 20.
@@ -173,4 +174,47 @@ fn moved_registration_removes_the_contact_of_the_lost_flow() {
     world.run(ms(40_000));
     let Some((_, Event::Request { request, .. })) = world.ends[1].events.last() else { panic!() };
     assert_eq!(request.headers.items(HeaderName::Contact).collect::<Vec<_>>(), [new], "removed once");
+}
+
+#[test]
+fn binding_that_could_not_be_refreshed_is_removed_all_the_same() {
+    let mut world = World::new(8, Transport::Udp, &[passive]);
+    let id = world.register(0, PEER, 60);
+    let register = world.received_request();
+    world.answer(&register, 200, "r");
+    world.run(ms(31_000));
+    let Some(Message::Request(refresh)) = world.received().pop() else { panic!() };
+    world.answer(&refresh, 503, "r");
+    world.ends[0].ua.unregister(world.now, id).unwrap();
+    let removal = world.received_request();
+    assert_eq!(removal.headers.expires(), Some(0));
+    world.answer(&removal, 200, "r");
+    world.run_out();
+    assert_eq!(world.count(0, |event| matches!(event, Event::Unregistered { .. })), 1);
+    world.assert_empty();
+}
+
+#[test]
+fn overloaded_registrar_says_when_to_come_again() {
+    let mut world = World::new(9, Transport::Udp, &[passive]);
+    let id = world.register(0, PEER, 60);
+    let register = world.received_request();
+    let mut busy = answer_to(&register, 503, "r");
+    busy.headers.add(HeaderName::RetryAfter, "17");
+    world.inject(busy);
+    let wait = world.await_event(0, |event| match event {
+        Event::RegistrationFailed { status: Some(503), retry_in, .. } => *retry_in,
+        _ => None,
+    });
+    assert_eq!(wait, Duration::from_secs(17));
+    world.run(ms(16_999));
+    assert_eq!(world.received().len(), 0);
+    world.run(ms(1));
+    let again = world.received_request();
+    assert_eq!(again.headers.call_id(), register.headers.call_id());
+    assert_eq!(again.headers.cseq().unwrap().seq, 2);
+    world.ends[0].ua.unregister(world.now, id).unwrap();
+    world.answer(&again, 404, "r");
+    world.run_out();
+    world.assert_empty();
 }

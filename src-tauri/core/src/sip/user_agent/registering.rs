@@ -122,11 +122,12 @@ impl Registration {
             State::Registering { request } => {
                 self.state = State::UnregisteringNext { request };
             }
-            State::Registered { .. } => {
+            // A refresh that failed leaves the binding of before.
+            State::Registered { .. } | State::Waiting { .. } if self.bound.is_some() => {
                 let request = self.send(now, stack, Duration::ZERO);
                 self.state = State::Unregistering { request };
             }
-            State::Waiting { .. } | State::Stopped => self.finish(stack),
+            State::Registered { .. } | State::Waiting { .. } | State::Stopped => self.finish(stack),
             State::UnregisteringNext { .. } | State::Unregistering { .. } | State::Gone => {}
         }
     }

@@ -8,7 +8,7 @@ use super::random::Random;
 use super::transactions::{Acknowledgement, Purpose, ServerMachine, TransactionId, Transactions};
 use super::{Config, Event, Limits, Output};
 use crate::flow::{Destination, FlowId};
-use crate::sip::message::{CSeq, Header, HeaderAccess, HeaderName, Method, Request, Response, Via};
+use crate::sip::message::{CSeq, HeaderAccess, HeaderName, Method, Request, Response, Via};
 use crate::sip::wire;
 
 /// The methods that we understand (RFC 3261 §20.5); the application's own come behind them.
@@ -215,7 +215,8 @@ impl Stack {
         server.last = keep.then(|| bytes.clone());
         if response.is_final() {
             // Nothing more will be said; only a late CANCEL asks for our tag (§9.2).
-            server.echo.retain(|header| matches!(header, Header::To(_)));
+            let to = server.echo.value(HeaderName::To).map(|to| HeaderName::To.with(to));
+            server.echo = to.into_iter().collect::<Vec<_>>().into();
         }
         let destination = Destination::Flow(server.flow.id);
         self.transmit(destination, bytes.clone());
