@@ -28,6 +28,7 @@ export default tseslint.config(
   },
   {
     files: ["src/panel/**"],
+    ignores: ["**/*.test.ts"],
     rules: {
       "no-restricted-imports": [
         "error",
@@ -44,5 +45,5 @@ export default tseslint.config(
     },
   },
   { files: ["src/ipc/tauri.ts"], rules: { "no-restricted-imports": "off" } },
-  { files: ["*.js"], ...tseslint.configs.disableTypeChecked },
+  { files: ["**/*.js", "**/*.mjs"], ...tseslint.configs.disableTypeChecked },
 );

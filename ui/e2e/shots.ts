@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 
 import { afterAll, beforeAll, test } from "vitest";
 
-import { openPage, openSite, pass, world, type Site } from "./browser";
+import { openPage, openSite, pass, restart, world, type Site } from "./browser";
 import { SCENES } from "./scenes";
 
 const OUT = fileURLToPath(new URL("../test-results/shots", import.meta.url));
@@ -16,27 +16,36 @@ beforeAll(async () => {
 });
 afterAll(() => site.close());
 
-/** Every scene in both languages and both themes, at the panel's own size and in a wide window. */
+/** Every scene in both languages and both themes, at the panel's own size, between, and in a wide window. */
 test("pictures", async () => {
-  for (const locale of ["zh-CN", "en-US"] as const) {
-    for (const scheme of ["light", "dark"] as const) {
-      for (const [width, height] of [
-        [280, 552],
-        [1100, 760],
-      ] as const) {
-        for (const [name, scene] of Object.entries(SCENES)) {
-          const file = `${name}-${locale.slice(0, 2)}-${scheme}-${width}.png`;
-          if (only !== undefined && !only.some((part) => file.includes(part))) continue;
-          const page = await openPage(site, { width, height, locale, scheme });
-          await world(page, (fake) => {
-            fake.signedIn();
-          });
-          await scene(page);
+  for (const [width, height] of [
+    [280, 552],
+    [640, 560],
+    [1100, 760],
+  ] as const) {
+    const page = await openPage(site, { width, height });
+    for (const [name, scene] of Object.entries(SCENES)) {
+      if (only !== undefined && !only.some((part) => `${name}-${width}`.includes(part))) continue;
+      await restart(page);
+      await world(page, (fake) => {
+        fake.signedIn();
+      });
+      await scene(page);
+      for (const language of ["zh-CN", "en"] as const) {
+        for (const theme of name === "high-contrast" ? (["high-contrast"] as const) : (["light", "dark"] as const)) {
+          await page.evaluate(
+            ([language, theme]) =>
+              window.fake.change((draft) => {
+                draft.settings.language = language;
+                draft.settings.theme = theme;
+              }),
+            [language, theme] as const,
+          );
           await pass(page, 20);
-          await page.screenshot({ path: `${OUT}/${file}` });
-          await page.context().close();
+          await page.screenshot({ path: `${OUT}/${name}-${language}-${theme}-${width}.png` });
         }
       }
     }
+    await page.context().close();
   }
 });

@@ -1,14 +1,13 @@
-import { createMemo, For, Match, Show, Switch } from "solid-js";
+import { createEffect, createMemo, createSignal, For, Match, on, Show, Switch } from "solid-js";
 
-import { useNow } from "../panel/clock";
-import { groupedNumber, startOfDay, timeOfDay, timer } from "../panel/format";
+import { day, groupedNumber, startOfDay, timeOfDay, timer } from "../panel/format";
 import { Icon } from "../panel/icons/Icon";
 import type { Model } from "../panel/model";
 import { StateShape } from "../panel/parts/StateShape";
 import { Timer } from "../panel/parts/Timer";
 import { useRecentCalls } from "../panel/parts/Today";
 import { callState, isSignedOut } from "../panel/states";
-import type { Call, CallDirection } from "../ipc/generated";
+import type { Call, CallDirection, CallPage } from "../ipc/generated";
 import type { IconName } from "../panel/icons/drawings";
 
 const ICONS: Record<CallDirection, IconName> = { inbound: "arrow-down-left", outbound: "arrow-up-right", internal: "users" };
@@ -16,10 +15,11 @@ const ICONS: Record<CallDirection, IconName> = { inbound: "arrow-down-left", out
 /** Beside the panel in a wide window: the call at large, and the calls of today. The panel keeps all the buttons. */
 export function Workspace(props: { model: Model }) {
   const t = () => props.model.texts();
-  const recent = useRecentCalls(props.model, 500);
-  const now = useNow();
-  const midnight = createMemo(() => startOfDay(now()));
-  const today = createMemo(() => recent()?.filter((record) => record.started_ms >= midnight()) ?? []);
+  const recent = useRecentCalls(props.model, 300);
+  const today = createMemo(() => {
+    const midnight = startOfDay(Date.now());
+    return recent()?.filter((record) => record.started_ms >= midnight) ?? [];
+  });
 
   return (
     <section class="workspace" aria-label={t().workspace.label} data-testid="workspace">
@@ -106,6 +106,25 @@ export function Workspace(props: { model: Model }) {
 function CallAtLarge(props: { model: Model; call: Call }) {
   const t = () => props.model.texts();
   const state = () => callState(props.call);
+  const [known, setKnown] = createSignal<CallPage>();
+  createEffect(
+    on(
+      () => props.call.number,
+      (number) => {
+        setKnown(undefined);
+        if (number === "") return;
+        const keep = (page: CallPage | undefined) => number === props.call.number && setKnown(page);
+        props.model.execute("calls", { search: number, limit: 1 }).then(keep, () => keep(undefined));
+      },
+    ),
+  );
+  const before = () => {
+    const page = known();
+    const last = page?.calls[0];
+    if (page === undefined) return "";
+    if (last === undefined) return t().workspace.firstContact;
+    return t().workspace.contactsBefore(page.total, `${day(last.started_ms, Date.now(), t())} ${timeOfDay(last.started_ms)}`);
+  };
   return (
     <div class="stage call" data-tone={state().tone} data-testid="call-at-large">
       <p class="stage-state">
@@ -116,6 +135,9 @@ function CallAtLarge(props: { model: Model; call: Call }) {
       <Show when={props.call.name !== null}>
         <p class="stage-number">{groupedNumber(props.call.number)}</p>
       </Show>
+      <p class="stage-before" data-testid="calls-before">
+        {before()}
+      </p>
       <p class="stage-timer">
         <Timer sinceMs={props.call.answered_ms ?? props.call.started_ms} />
       </p>

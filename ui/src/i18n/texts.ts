@@ -73,7 +73,6 @@ export interface Texts {
 
   panel: {
     label: string;
-    skipToView: string;
     close: string;
     dismiss: string;
     retry: string;
@@ -118,10 +117,8 @@ export interface Texts {
     more: string;
     submit: string;
     progress: string;
-    progressHint: string;
     signingOut: string;
     required: string;
-    failed: string;
   };
   ready: {
     waiting: string;
@@ -130,7 +127,6 @@ export interface Texts {
     onBreakHint: string;
     backToReady: string;
     becomeReady: string;
-    signedIn: string;
     demoTitle: string;
     demoCall: string;
     demoHint: string;
@@ -159,8 +155,6 @@ export interface Texts {
     demoNumbers: string;
     demoDial: (kind: string, number: string) => string;
     notAllowed: string;
-    key: (key: string) => string;
-    cleaned: string;
   };
   call: {
     card: string;
@@ -179,8 +173,6 @@ export interface Texts {
     keypad: string;
     volume: string;
     sent: string;
-    ringingFor: string;
-    duration: string;
     anonymous: string;
     codec: string;
     microphoneLevel: string;
@@ -220,8 +212,6 @@ export interface Texts {
     choose: string;
     chooseHint: string;
     details: string;
-    answered: string;
-    missed: string;
   };
   devices: {
     title: string;
@@ -230,10 +220,8 @@ export interface Texts {
     device: string;
     volume: string;
     test: string;
-    testing: string;
     testHint: string;
     microphoneHint: string;
-    noneFound: string;
   };
   settings: {
     title: string;
@@ -263,8 +251,6 @@ export interface Texts {
     reconnectingCall: string;
     retryIn: (seconds: number) => string;
     retrying: string;
-    lost: string;
-    lostHint: string;
   };
   workspace: {
     label: string;
@@ -274,9 +260,10 @@ export interface Texts {
     signedOutHint: string;
     todayCalls: string;
     all: string;
+    firstContact: string;
+    contactsBefore: (count: number, last: string) => string;
   };
   window: {
-    starting: string;
     failed: string;
     failedHint: string;
     reload: string;

@@ -82,7 +82,7 @@ export class FakeProgram implements Client {
 
   /** Nobody is signed in, as after the start; with a failure, as after an attempt. */
   signedOut(failure?: RegistrationFailureCode, status: number | null = null): void {
-    this.#stop();
+    this.stop();
     this.change((draft) => {
       draft.registration = { state: "offline", failure: failure === undefined ? null : { code: failure, status } };
       draft.account = null;
@@ -94,7 +94,7 @@ export class FakeProgram implements Client {
 
   /** Signed in and ready, no call. */
   signedIn(): void {
-    this.#stop();
+    this.stop();
     this.change((draft) => {
       draft.registration = { state: "registered", since_ms: Date.now() };
       draft.account = { server: draft.sign_in.server, user: draft.sign_in.user, display_name: draft.sign_in.display_name, transport: draft.sign_in.transport };
@@ -140,6 +140,12 @@ export class FakeProgram implements Client {
 
   levels(microphone: number, speaker: number): void {
     this.#publish({ ev: "levels", microphone, speaker });
+  }
+
+  /** Nothing happens by itself any more. */
+  stop(): void {
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#timers.clear();
   }
 
   // The commands.
@@ -264,7 +270,7 @@ export class FakeProgram implements Client {
 
   #agent(code: 3 | 4, reason: number | null): null {
     if (!this.#snapshot.agent.allowed.includes(code === 3 ? "ready" : "break")) throw thrown("wrong_state");
-    this.#stop();
+    this.stop();
     this.change((draft) => {
       draft.agent = { ...draft.agent, code, since_ms: Date.now(), until_ms: null, break_reason: reason };
     });
@@ -274,7 +280,7 @@ export class FakeProgram implements Client {
   #begin(direction: CallDirection, number: string, name: string | null, state: "ringing" | "dialing", code: number): string {
     const id = `call-${this.#nextCall++}`;
     const now = Date.now();
-    this.#stop();
+    this.stop();
     this.change((draft) => {
       draft.last_call = null;
       draft.agent = { ...draft.agent, code, since_ms: now, until_ms: null, break_reason: null };
@@ -310,7 +316,7 @@ export class FakeProgram implements Client {
 
   #end(cause: EndCause, status: number | null): void {
     const now = Date.now();
-    this.#stop();
+    this.stop();
     this.change((draft) => {
       const call = draft.calls[0];
       if (call === undefined) return;
@@ -327,7 +333,7 @@ export class FakeProgram implements Client {
   }
 
   #wrapUp(): void {
-    this.#stop();
+    this.stop();
     const until = this.#snapshot.agent.until_ms;
     if (until !== null) this.#after(until - Date.now(), () => this.#agent(3, null));
   }
@@ -353,10 +359,6 @@ export class FakeProgram implements Client {
     this.#timers.add(timer);
   }
 
-  #stop(): void {
-    for (const timer of this.#timers) clearTimeout(timer);
-    this.#timers.clear();
-  }
 }
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- thrown as it is, never read

@@ -1,30 +1,23 @@
-import { createSignal, onCleanup, type Accessor } from "solid-js";
-
-const [now, setNow] = createSignal(Date.now());
-let watchers = 0;
-let timeout: ReturnType<typeof setTimeout> | undefined;
+import { createComputed, createSignal, onCleanup, type Accessor } from "solid-js";
 
 /**
- * The time, for as long as the calling component lives; it moves once a second, and not at all while nobody looks.
- * Spans are always computed from the snapshot's timestamps, so a throttled page shows the truth at its next tick.
+ * The time, for as long as the calling component lives. It moves at each whole second before or after `anchor` (a
+ * timestamp of the snapshot, from or to which a timer counts), so that a timer never lags behind its truth, and nothing
+ * wakes up in between. A page that was throttled shows the truth at its next tick.
  */
-export function useNow(): Accessor<number> {
-  watchers += 1;
-  if (watchers === 1) tick();
-  onCleanup(() => {
-    watchers -= 1;
-    if (watchers === 0) clearTimeout(timeout);
+export function useNow(anchor: () => number): Accessor<number> {
+  const [now, setNow] = createSignal(Date.now());
+  createComputed(() => {
+    const at = anchor();
+    let timeout: ReturnType<typeof setTimeout> | undefined;
+    const tick = (): void => {
+      const time = Date.now();
+      setNow(time);
+      const phase = (((time - at) % 1000) + 1000) % 1000;
+      timeout = setTimeout(tick, 1000 - phase);
+    };
+    tick();
+    onCleanup(() => clearTimeout(timeout));
   });
   return now;
-}
-
-/** Moves the clock at once: a new snapshot may carry times that lie after the last tick. */
-export function touchClock(): void {
-  setNow(Date.now());
-}
-
-function tick(): void {
-  clearTimeout(timeout);
-  touchClock();
-  timeout = setTimeout(tick, 1000 - (Date.now() % 1000));
 }

@@ -21,7 +21,7 @@ export type MountedPanel = {
   element: DesklinePanel;
   /** What the panel shows, for a page that shows more of it. */
   model: Model;
-  dispose(): void;
+  dispose: () => void;
 };
 
 const ALL_ACTIONS: readonly HeaderAction[] = ["break", "volume", "offline"];

@@ -4,7 +4,6 @@ import { createStore, reconcile } from "solid-js/store";
 import { textsOf, type Texts } from "../i18n";
 import { asIpcError, type Arguments, type Client, type CommandName, type Result } from "../ipc/client";
 import type { Call, Capability, ErrorCode, IpcEvent, Snapshot } from "../ipc/generated";
-import { touchClock } from "./clock";
 import { currentCall } from "./states";
 
 export type View = "incoming" | "outgoing" | "calls" | "devices" | "settings";
@@ -75,7 +74,6 @@ export function createModel(client: Client): Model {
     if (event.ev === "levels") {
       setLevels({ microphone: event.microphone, speaker: event.speaker });
     } else if (event.ev === "snapshot") {
-      touchClock();
       const wrapsUp = event.snapshot.agent.code === AFTER_CALL_WORK && snapshot.agent.code !== AFTER_CALL_WORK;
       // The store keeps what it is given: a copy keeps it apart from the client's own.
       setSnapshot(reconcile(structuredClone(event.snapshot), { key: "id" }));

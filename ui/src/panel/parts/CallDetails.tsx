@@ -8,7 +8,7 @@ import type { Model } from "../model";
 export function CallDetails(props: { model: Model; record: CallRecord }) {
   const t = () => props.model.texts();
   const started = () =>
-    new Intl.DateTimeFormat(t().tag, { dateStyle: "medium", timeStyle: "medium" }).format(props.record.started_ms);
+    new Intl.DateTimeFormat(t().tag, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" }).format(props.record.started_ms);
   const waited = () => timer((props.record.answered_ms ?? props.record.ended_ms) - props.record.started_ms);
   return (
     <dl class="details" data-testid="call-details">

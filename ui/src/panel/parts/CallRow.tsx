@@ -13,8 +13,7 @@ export function CallRow(props: { model: Model; record: CallRecord; chosen: boole
   const t = () => props.model.texts();
   const who = () => props.record.name ?? (groupedNumber(props.record.number) || t().call.anonymous);
   const missed = () => props.record.end.cause === "missed" || props.record.end.cause === "not_ready";
-  const result = () =>
-    props.record.answered_ms === null ? t().endCause[props.record.end.cause].title : timer(props.record.ended_ms - props.record.answered_ms);
+  const answered = () => props.record.answered_ms !== null;
 
   return (
     <li class="row" classList={{ missed: missed(), chosen: props.chosen }} data-testid="call-row" data-cause={props.record.end.cause}>
@@ -25,16 +24,18 @@ export function CallRow(props: { model: Model; record: CallRecord; chosen: boole
         </span>
         <span class="row-text">
           <span class="row-who">{who()}</span>
-          <span class="row-result">
-            <Show when={props.record.name !== null}>
-              <span class="row-number">{groupedNumber(props.record.number)}</span>
+          <span class="row-result" data-testid="row-result">
+            <Show when={answered()} fallback={t().endCause[props.record.end.cause].title}>
+              {props.record.name === null ? t().direction[props.record.direction] : groupedNumber(props.record.number)}
             </Show>
-            <span data-testid="row-result">{result()}</span>
           </span>
         </span>
-        <time class="row-time" dateTime={new Date(props.record.started_ms).toISOString()}>
-          {timeOfDay(props.record.started_ms)}
-        </time>
+        <span class="row-when">
+          <time dateTime={new Date(props.record.started_ms).toISOString()}>{timeOfDay(props.record.started_ms)}</time>
+          <Show when={answered()}>
+            <span data-testid="row-duration">{timer(props.record.ended_ms - (props.record.answered_ms ?? 0))}</span>
+          </Show>
+        </span>
       </button>
       <Show when={props.record.number !== ""}>
         <button

@@ -5,8 +5,8 @@ import { Icon } from "../icons/Icon";
 import type { Call } from "../../ipc/generated";
 import type { Model } from "../model";
 
-/** How the last call ended, why, and what can be done about it. */
-export function EndedCard(props: { model: Model; call: Call }) {
+/** How the last call ended, why, and what can be done about it. `compact`: above the dial pad, which has its own redial. */
+export function EndedCard(props: { model: Model; call: Call; compact?: boolean }) {
   const t = () => props.model.texts();
   const advice = () => t().endCause[props.call.end?.cause ?? "failed"];
   const normal = () => props.call.end?.cause === "hung_up" || props.call.end?.cause === "peer_hung_up";
@@ -36,7 +36,8 @@ export function EndedCard(props: { model: Model; call: Call }) {
           <Icon name="x" size={16} />
         </button>
       </div>
-      <div class="ended-foot">
+      <Show when={!props.compact}>
+        <div class="ended-foot">
         <p class="ended-who">
           <span class="ended-number">{props.call.name ?? groupedNumber(props.call.number)}</span>
           <span class="muted" data-testid="ended-talked">
@@ -56,7 +57,8 @@ export function EndedCard(props: { model: Model; call: Call }) {
             {t().ended.callBack}
           </button>
         </Show>
-      </div>
+        </div>
+      </Show>
     </section>
   );
 }

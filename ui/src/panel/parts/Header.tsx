@@ -106,8 +106,8 @@ export function Header(props: { model: Model; actions: readonly HeaderAction[] }
 
 function StateChip(props: { model: Model }) {
   const t = () => props.model.texts();
-  const now = useNow();
   const state = () => agentState(props.model.snapshot);
+  const now = useNow(() => state().sinceMs);
   const word = () => t().agentState[state().name];
   const share = () => {
     const { since_ms, until_ms } = props.model.snapshot.agent;

@@ -18,23 +18,19 @@ const KEYS: readonly (readonly [string, string])[] = [
 const SPELLED: Record<string, string> = { "*": "star", "#": "hash" };
 
 /** The twelve keys. `testid` is followed by the digit, `star` or `hash`. */
-export function Keypad(props: { label: (key: string) => string; testid: string; disabled?: boolean; onKey: (key: string) => void }) {
+export function Keypad(props: { label: string; testid: string; disabled?: boolean; onKey: (key: string) => void }) {
   return (
-    <div class="keypad" role="group">
+    <div class="keypad" role="group" aria-label={props.label}>
       <For each={KEYS}>
         {([key, letters]) => (
           <button
             type="button"
             class="key"
-            aria-label={props.label(key)}
             disabled={props.disabled}
             data-testid={`${props.testid}-${SPELLED[key] ?? key}`}
             onClick={() => props.onKey(key)}
           >
-            <span class="key-digit">{key}</span>
-            <span class="key-letters" aria-hidden="true">
-              {letters}
-            </span>
+            <span class="key-digit">{key}</span> <span class="key-letters">{letters}</span>
           </button>
         )}
       </For>

@@ -7,7 +7,7 @@ import type { Model } from "../model";
 
 /** Below this a level counts as silence, dBFS. */
 const SILENCE_DBFS = -54;
-const STEPS = 8;
+const STEPS = 6;
 
 /** Both directions' sound, seen at a glance, and the codec. */
 export function LevelMeters(props: { model: Model; call: Call }) {
@@ -34,7 +34,7 @@ function Meter(props: { icon: IconName; label: string; dbfs: number }) {
   return (
     <span class="meter" role="img" aria-label={props.label}>
       <Icon name={props.icon} size={14} />
-      <svg width="48" height="10" viewBox="0 0 48 10" aria-hidden="true">
+      <svg width="34" height="10" viewBox="0 0 34 10" aria-hidden="true">
         {Array.from({ length: STEPS }, (_, step) => (
           <rect x={step * 6} y="1" width="4" height="8" rx="1" class={step < steps() ? "lit" : "dark"} />
         ))}

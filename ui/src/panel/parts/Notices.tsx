@@ -65,7 +65,7 @@ export function Notices(props: { model: Model }) {
 }
 
 function RetryIn(props: { model: Model; atMs: number }) {
-  const now = useNow();
+  const now = useNow(() => props.atMs);
   const left = () => secondsLeft(props.atMs, now());
   return <>{left() > 0 ? props.model.texts().banner.retryIn(left()) : props.model.texts().banner.retrying}</>;
 }

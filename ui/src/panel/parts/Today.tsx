@@ -25,7 +25,7 @@ export function useRecentCalls(model: Model, limit: number): () => readonly Call
 /** Today in three numbers. */
 export function Today(props: { model: Model }) {
   const t = () => props.model.texts();
-  const recent = useRecentCalls(props.model, 500);
+  const recent = useRecentCalls(props.model, 300);
   const today = () => {
     const midnight = startOfDay(Date.now());
     const calls = recent()?.filter((call) => call.started_ms >= midnight);

@@ -15,7 +15,7 @@ const LONGEST_S = 3600;
 export function AfterCallWork(props: { model: Model }) {
   const t = () => props.model.texts();
   const agent = props.model.snapshot.agent;
-  const now = useNow();
+  const now = useNow(() => agent.until_ms ?? 0);
   const left = () => (agent.until_ms === null ? undefined : secondsLeft(agent.until_ms, now()));
   const share = () => {
     const seconds = left();
@@ -73,6 +73,9 @@ export function AfterCallWork(props: { model: Model }) {
             </button>
           </Show>
         </div>
+        <Show when={agent.until_ms !== null}>
+          <p class="acw-note">{t().acw.ends}</p>
+        </Show>
         <Show when={props.model.snapshot.last_call}>{(call) => <EndedCard model={props.model} call={call()} />}</Show>
       </div>
     </div>

@@ -141,7 +141,7 @@ export function CallCard(props: { model: Model; call: Call; keyTarget: EventTarg
           <Hints call={props.call} model={model} />
         </Show>
         <Show when={live() && model.keypadOpen()}>
-          <div class="dtmf" role="group" aria-label={t().call.keypad} data-testid="dtmf-pad">
+          <div class="dtmf" data-testid="dtmf-pad">
             <div class="dtmf-line">
               <output class="dtmf-sent number" aria-label={t().call.sent} data-testid="dtmf-sent">
                 {props.call.dtmf}
@@ -157,7 +157,7 @@ export function CallCard(props: { model: Model; call: Call; keyTarget: EventTarg
                 <Icon name="chevron-down" />
               </button>
             </div>
-            <Keypad label={t().dial.key} testid="dtmf" disabled={!allowed("dtmf")} onKey={sendDigit} />
+            <Keypad label={t().call.keypad} testid="dtmf" disabled={!allowed("dtmf")} onKey={sendDigit} />
           </div>
         </Show>
       </div>

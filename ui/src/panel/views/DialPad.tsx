@@ -97,7 +97,7 @@ export function DialPad(props: { model: Model; keyTarget: EventTarget }) {
         </Show>
       </div>
       <div class="scroll">
-        <Show when={snapshot.last_call}>{(last) => <EndedCard model={props.model} call={last()} />}</Show>
+        <Show when={snapshot.last_call}>{(last) => <EndedCard model={props.model} call={last()} compact />}</Show>
         <Show when={props.model.can("demo_centre") && snapshot.sign_in.demo_numbers.length > 0}>
           <ul class="chips" aria-label={t().dial.demoNumbers}>
             <For each={snapshot.sign_in.demo_numbers}>
@@ -119,7 +119,7 @@ export function DialPad(props: { model: Model; keyTarget: EventTarget }) {
             </For>
           </ul>
         </Show>
-        <Keypad label={t().dial.key} testid="dial-key" onKey={insert} />
+        <Keypad label={t().dial.title} testid="dial-key" onKey={insert} />
       </div>
       <div class="foot two">
         <button
