@@ -16,7 +16,7 @@ pub struct SessionId(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RegistrationId(pub u64);
 
-/// A request outside our INVITE sessions that waits for [`UserAgent::respond`].
+/// A request outside our INVITE sessions that waits for [`UserAgent::respond`](super::UserAgent::respond).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RequestId(pub u64);
 
@@ -31,7 +31,7 @@ pub struct Config {
     pub application_methods: Vec<Method>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Credentials {
     /// The digest username.
     pub user: String,
@@ -39,7 +39,7 @@ pub struct Credentials {
 }
 
 /// Who we are towards a registrar or peer.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Identity {
     /// Address of record with display name: From of what we send.
     pub aor: NameAddr,
@@ -52,7 +52,7 @@ pub struct Identity {
     pub route: Vec<NameAddr>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Invite {
     pub identity: Identity,
     pub target: Uri,
@@ -78,7 +78,7 @@ pub enum EndReason {
     Unreachable,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum Event {
     Registered {
         id: RegistrationId,
@@ -169,7 +169,7 @@ pub enum Event {
     },
 }
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum Output {
     Transmit { destination: Destination, bytes: Vec<u8> },
     Event(Event),

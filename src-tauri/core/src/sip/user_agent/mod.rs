@@ -2,7 +2,7 @@
 //! application. The desktop uses it with one registrar, the embedded centre uses the same code as a server with many.
 //!
 //! A message comes in through [`UserAgent::handle_received`], finds its transaction, and through that its session or
-//! registration. Everything that is sent goes through [`stack::Stack`]. Whatever changed is then either removed or put
+//! registration. Everything that is sent goes through `stack::Stack`. Whatever changed is then either removed or put
 //! into an agenda with the time of its next wish; nothing is ever searched for what is due.
 //!
 //! Deliberately absent, and answered accordingly (405 with Allow, 420 with Unsupported): REFER and Replaces, 100rel and
@@ -18,6 +18,7 @@ mod outgoing;
 mod path;
 mod random;
 mod receiving;
+mod redacted;
 mod registering;
 mod session;
 mod stack;
@@ -58,6 +59,11 @@ impl Default for Limits {
     }
 }
 
+/// Feed it with [`Self::handle_received`], [`Self::handle_timeout`] and commands; after each, drain
+/// [`Self::poll_output`] and ask [`Self::poll_timeout`] when to come again.
+///
+/// Every command on a session yields [`Error::Unknown`] once [`Event::Ended`] has been said, and
+/// [`Error::WrongState`] where the protocol does not allow it now; nothing has been sent then.
 pub struct UserAgent {
     stack: Stack,
     sessions: BTreeMap<SessionId, Session>,
@@ -99,6 +105,7 @@ impl UserAgent {
         self.lose_flow(now, flow);
     }
 
+    /// Fires every timer that is due at `now`. Coming late is allowed: what a sleeping machine missed happens once.
     pub fn handle_timeout(&mut self, now: Instant) {
         while let Some(id) = self.stack.transactions.due(now) {
             self.handle_transaction_timeout(now, id);
@@ -126,6 +133,7 @@ impl UserAgent {
         agendas.into_iter().flatten().min()
     }
 
+    /// What is to be sent, and what has happened, in order.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.stack.poll_output()
     }
@@ -155,6 +163,10 @@ impl UserAgent {
         Ok(())
     }
 
+    /// Calls. How it goes on is told by [`Event::Progress`], [`Event::Answered`] and [`Event::Ended`].
+    ///
+    /// # Errors
+    /// [`Error::Header`] for a header that is not the application's to set, [`Error::Full`] beyond [`Limits`].
     pub fn invite(&mut self, now: Instant, invite: Invite) -> Result<SessionId, Error> {
         check_headers(&invite.headers, &[])?;
         if self.sessions.len() >= self.stack.limits.sessions || self.stack.is_full() {
@@ -208,10 +220,13 @@ impl UserAgent {
         self.with_session(session, |session, stack| session.reoffer(now, stack, offer))
     }
 
+    /// 200 to the peer's re-INVITE or UPDATE: the answer to [`Event::Reoffered`], or our offer if that was empty (the
+    /// answer then comes with [`Event::Confirmed`]).
     pub fn accept_reoffer(&mut self, now: Instant, session: SessionId, body: Vec<u8>) -> Result<(), Error> {
         self.with_session(session, |session, stack| session.accept_reoffer(now, stack, body))
     }
 
+    /// A refusal (300..=699, usually 488) of the peer's re-INVITE or UPDATE: the session stands as it was.
     pub fn refuse_reoffer(&mut self, now: Instant, session: SessionId, status: u16) -> Result<(), Error> {
         self.with_session(session, |session, stack| session.refuse_reoffer(now, stack, status))
     }
@@ -233,7 +248,7 @@ impl UserAgent {
         self.with_session(session, |session, stack| session.info(now, stack, content_type, body))
     }
 
-    /// Answers an [`Event::Request`]; Via, From, To, Call-ID and CSeq are filled in by the user agent.
+    /// Answers an [`Event::Request`], at most 64·T1 after it came; Via, From, To, Call-ID and CSeq are filled in by the user agent.
     pub fn respond(&mut self, now: Instant, id: RequestId, response: Response) -> Result<(), Error> {
         for header in response.headers.iter() {
             check_line_breaks(header)?;
