@@ -260,10 +260,7 @@ impl Bridge {
                 if legs.is_empty() { self.refuse(now, desk, best) } else { Step::Goes(self.state()) }
             }
             Phase::Talking { callee, .. } if *callee != session => Step::Goes(self.state()),
-            Phase::Talking { .. } => {
-                desk.hang_up(now, self.caller);
-                Step::Over(end_of(reason))
-            }
+            Phase::Talking { .. } => Step::Over(end_of(reason)),
         }
     }
 

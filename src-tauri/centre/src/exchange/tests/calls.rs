@@ -6,7 +6,7 @@ use deskline_core::sip::Headers;
 use deskline_core::sip::message::HeaderAccess;
 use deskline_core::sip::user_agent::{EndReason, Event as SipEvent};
 
-use super::world::{World, config};
+use super::world::{PASSWORD, World, config};
 use crate::call::CallState;
 use crate::config::Authentication;
 
@@ -102,6 +102,15 @@ fn a_caller_must_prove_who_calls() {
     let session = world.dial(stranger, "9196");
     assert_eq!(world.phones[stranger].refusal(session), Some(407));
     assert!(world.exchange.calls().is_empty());
+}
+
+#[test]
+fn an_agent_cannot_call_in_the_name_of_another() {
+    let mut world = World::with_agent();
+    let impostor = world.add_phone("1002", PASSWORD);
+    world.phones[impostor].user = "1001".into();
+    let session = world.dial(impostor, "9196");
+    assert_eq!(world.phones[impostor].refusal(session), Some(403));
 }
 
 #[test]

@@ -87,3 +87,14 @@ fn a_customer_calls_by_itself_once_somebody_is_there() {
     world.seconds(60);
     assert!(world.phones[phone].incoming().is_none(), "and only one");
 }
+
+#[test]
+fn an_agent_cannot_register_as_another() {
+    let mut world = World::new(config());
+    let impostor = world.add_phone("1002", PASSWORD);
+    world.phones[impostor].user = "1001".into();
+    world.register(impostor);
+    let refused = |event: &SipEvent| matches!(event, SipEvent::RegistrationFailed { status: Some(403), .. });
+    assert!(world.phones[impostor].events.iter().any(refused));
+    assert!(!world.exchange.is_registered("1002"));
+}

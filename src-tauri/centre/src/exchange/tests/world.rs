@@ -52,6 +52,8 @@ pub(super) struct Phone {
     pub(super) local: LocalMedia,
     /// What was agreed in the call that was answered here.
     answered: Option<offer_answer::Negotiated>,
+    /// The name in the credentials.
+    pub(super) user: String,
     password: String,
     extension: String,
     flow: Flow,
@@ -109,6 +111,7 @@ impl World {
                 ptime: 20,
             },
             answered: None,
+            user: extension.to_owned(),
             password: password.to_owned(),
             extension: extension.to_owned(),
             flow,
@@ -296,7 +299,7 @@ impl Phone {
     pub(super) fn identity(&self) -> Identity {
         Identity {
             aor: NameAddr::new(Uri::sip(&self.extension, "centre.test")),
-            credentials: Some(Credentials { user: self.extension.clone(), password: Pii::new(self.password.clone()) }),
+            credentials: Some(Credentials { user: self.user.clone(), password: Pii::new(self.password.clone()) }),
             destination: Destination::Flow(self.flow.id),
             flow: self.flow,
             route: Vec::new(),
