@@ -261,3 +261,25 @@ fn answer_of_another_call_or_to_nothing_is_dropped() {
     assert_eq!(world.count(0, |event| matches!(event, Event::Answered { .. })), 0);
     assert_eq!(world.count(0, |event| matches!(event, Event::Dropped { .. })), 2);
 }
+
+#[test]
+fn moved_session_repeats_its_answer_along_the_new_flow() {
+    let mut world = World::new(14, Transport::Tcp, &[passive]);
+    world.inject(invite("1"));
+    let session = world.incoming(0);
+    world.ends[0].ua.answer(world.now, session, ANSWER.to_vec(), Headers::default()).unwrap();
+    world.received();
+    let flow = world.flow(0, PEER);
+    world.ends[0].ua.handle_flow_closed(world.now, flow.id);
+    let other = Flow { id: FlowId(8), ..flow };
+    world.ends[0].ua.move_session(world.now, session, other).unwrap();
+    let wake = world.ends[0].ua.poll_timeout().unwrap();
+    world.ends[0].ua.handle_timeout(wake);
+    match world.ends[0].ua.poll_output() {
+        Some(Output::Transmit { destination, bytes }) => {
+            assert_eq!((destination, &*first_words(&bytes)), (Destination::Flow(FlowId(8)), "200 INVITE"));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(world.ended(0), [], "an answered call survives its flow");
+}

@@ -235,7 +235,7 @@ impl UserAgent {
     /// its Contact. Re-INVITE with the unchanged offer by [`Self::reoffer`] to tell the peer.
     pub fn move_session(&mut self, _now: Instant, session: SessionId, flow: Flow) -> Result<(), Error> {
         self.with_session(session, |session, _| {
-            session.path = session.path.moved(flow);
+            session.move_to(flow);
             Ok(())
         })
     }

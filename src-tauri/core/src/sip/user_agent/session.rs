@@ -10,7 +10,7 @@ use super::path::Path;
 use super::stack::Stack;
 use super::transactions::TransactionId;
 use super::{Error, Event, SessionId};
-use crate::flow::FlowId;
+use crate::flow::{Flow, FlowId};
 use crate::sip::dialog::Dialog;
 use crate::sip::message::{HeaderAccess, HeaderName, Headers, Response};
 use crate::sip::transaction::agenda::Appointment;
@@ -138,6 +138,16 @@ impl Session {
             Phase::Calling { .. } => Err(Error::WrongState("calling")),
             Phase::Ringing(_) => Err(Error::WrongState("ringing")),
             Phase::Leaving(_) => Err(Error::Unknown),
+        }
+    }
+
+    /// Everything from now on goes along this flow, an answer that still repeats itself included.
+    pub(super) fn move_to(&mut self, flow: Flow) {
+        self.path = self.path.moved(flow);
+        if let Phase::Confirmed(confirmed) = &mut self.phase
+            && let Exchange::Unacknowledged(unacknowledged) = &mut confirmed.exchange
+        {
+            unacknowledged.flow = flow.id;
         }
     }
 
