@@ -41,13 +41,16 @@ const TONIC_HZ: f32 = 293.66;
 /// An eighth: 190 ms.
 const EIGHTH: u32 = SAMPLE_RATE / 1_000 * 190;
 
+/// A note that is followed by another dies within 30 ms.
+const DAMPING: u32 = SAMPLE_RATE / 1_000 * 30;
+
 const GAIN: f32 = 0.17;
 
 /// The tune, again and again.
 #[derive(Debug, Clone)]
 pub struct Melody {
-    tune: Pluck,
-    bass: Pluck,
+    tune: Voice,
+    bass: Voice,
     note: usize,
     /// Samples until the next note, and until the next of the bass.
     note_left: u32,
@@ -63,7 +66,7 @@ impl Default for Melody {
 
 impl Melody {
     pub fn new() -> Self {
-        Self { tune: Pluck::silent(), bass: Pluck::silent(), note: 0, note_left: 0, bass_note: 0, bass_left: 0 }
+        Self { tune: Voice::default(), bass: Voice::default(), note: 0, note_left: 0, bass_note: 0, bass_left: 0 }
     }
 
     pub(super) fn next_sample(&mut self) -> f32 {
@@ -72,11 +75,11 @@ impl Melody {
             self.note = (self.note + 1) % TUNE.len();
             self.note_left = EIGHTH * u32::from(eighths);
             if degree != REST {
-                self.tune = Pluck::new(frequency(degree), 0.55);
+                self.tune.strike(Pluck::new(frequency(degree), 0.55));
             }
         }
         if self.bass_left == 0 {
-            self.bass = Pluck::new(frequency(BASS[self.bass_note]) / 2.0, 0.9);
+            self.bass.strike(Pluck::new(frequency(BASS[self.bass_note]) / 2.0, 0.9));
             self.bass_note = (self.bass_note + 1) % BASS.len();
             self.bass_left = EIGHTH * 4;
         }
@@ -91,6 +94,35 @@ fn frequency(degree: i8) -> f32 {
     let degree = i32::from(degree);
     let semitones = 12 * degree.div_euclid(5) + SCALE[degree.rem_euclid(5) as usize];
     TONIC_HZ * (semitones as f32 / 12.0).exp2()
+}
+
+/// One note after another, each damped when the next is struck: cut off it would click.
+#[derive(Debug, Clone)]
+struct Voice {
+    now: Pluck,
+    before: Pluck,
+    /// Samples since `now` was struck.
+    struck: u32,
+}
+
+impl Default for Voice {
+    fn default() -> Self {
+        Self { now: Pluck::silent(), before: Pluck::silent(), struck: 0 }
+    }
+}
+
+impl Voice {
+    fn strike(&mut self, note: Pluck) {
+        self.before = std::mem::replace(&mut self.now, note);
+        self.struck = 0;
+    }
+
+    fn next_sample(&mut self) -> f32 {
+        let damping = 1.0 - self.struck as f32 / DAMPING as f32;
+        let before = if damping > 0.0 { self.before.next_sample() * damping } else { 0.0 };
+        self.struck = self.struck.saturating_add(1);
+        self.now.next_sample() + before
+    }
 }
 
 /// A note that fades: four partials, the higher the sooner gone.
