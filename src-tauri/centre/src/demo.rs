@@ -1,14 +1,30 @@
 //! The centre as the engine's demo: what the sign-in view is filled with, and the button that brings a call.
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
 
 use deskline_core::flow::Transport;
 use deskline_core::pii::Pii;
 use deskline_engine::demo::{DemoAccount, DemoCentre, DemoNumber, DemoNumberKind};
 
 use crate::call::CustomerScript;
-use crate::centre::Centre;
+use crate::centre::{Centre, StartError};
+use crate::config::CentreConfig;
 use crate::numbers::NumberKind;
+
+/// How long after the first sign-in a customer calls by itself.
+const FIRST_CALL_AFTER: Duration = Duration::from_secs(6);
+
+/// Starts the demo's centre on loopback, at ports that the system chooses.
+///
+/// # Errors
+/// When the system yields no randomness, or no socket.
+pub async fn start() -> Result<Arc<dyn DemoCentre>, StartError> {
+    let config = CentreConfig::demo().map_err(StartError::from)?;
+    let centre = Centre::start(CentreConfig { first_call_after: Some(FIRST_CALL_AFTER), ..config }).await?;
+    Ok(Arc::new(centre))
+}
 
 impl DemoCentre for Centre {
     /// The first agent, over UDP if the centre listens there.
@@ -60,7 +76,6 @@ fn shown(kind: NumberKind) -> Option<DemoNumberKind> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::config::CentreConfig;
 
     #[tokio::test]
     async fn the_demo_offers_an_account_its_password_and_numbers_of_every_kind() {

@@ -6,7 +6,7 @@
 pub mod call;
 mod centre;
 pub mod config;
-mod demo;
+pub mod demo;
 pub mod exchange;
 mod gate;
 pub mod media;

@@ -17,6 +17,8 @@ pub struct Account {
     pub domain: Option<String>,
     /// The digest username, where it is not `user`.
     pub auth_user: Option<Pii<String>>,
+    /// Extensions of the same centre, where the platform tells them: calls with them are internal.
+    pub colleagues: Vec<String>,
 }
 
 /// A SIP server to connect to.

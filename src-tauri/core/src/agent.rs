@@ -79,6 +79,25 @@ impl State {
     }
 }
 
+impl std::fmt::Display for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let name = match self {
+            Self::Unregistered => "not signed in",
+            Self::Registering(_) => "being signed in",
+            Self::SignedOut => "signed out",
+            Self::SignedIn => "signed in",
+            Self::Ready => "ready",
+            Self::Break(_) => "on a break",
+            Self::AfterCallWork { .. } => "in after-call work",
+            Self::Ringing(_) => "being called",
+            Self::Dialing(_) => "dialling",
+            Self::InCall { hold: Hold::Held, .. } => "in a call on hold",
+            Self::InCall { .. } => "in a call",
+        };
+        write!(f, "{name} (state {})", self.code())
+    }
+}
+
 /// What moves the agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Input {
@@ -115,7 +134,7 @@ pub enum Input {
 
 /// The state does not allow it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not possible in agent state {}", .0.code())]
+#[error("not possible while the agent is {0}")]
 pub struct Illegal(pub State);
 
 /// The next state, or why there is none. The whole table; source: the workbench's state constraints (§ 状态约束), widened

@@ -171,6 +171,11 @@ impl Call {
         matches!(self.state, State::Established { .. })
     }
 
+    /// We dialled it, be it internal or not.
+    pub fn is_outgoing(&self) -> bool {
+        self.target.is_some()
+    }
+
     pub fn hold(&self) -> Hold {
         match self.state {
             State::Established { hold, .. } => hold,

@@ -235,6 +235,7 @@ fn account(form: SignIn) -> Result<Account, Error> {
         display_name: text(form.display_name).map(Pii::new),
         domain: text(form.domain),
         auth_user: text(form.auth_user).map(Pii::new),
+        colleagues: Vec::new(),
     };
     account.check().map_err(refused)?;
     Ok(account)

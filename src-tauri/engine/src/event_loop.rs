@@ -16,7 +16,7 @@ use deskline_ipc::{Error, ErrorCode, Event, Snapshot, snapshot};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::audio::DeviceList;
-use crate::demo::DemoCentre;
+use crate::demo::{DemoCentre, DemoNumberKind};
 use crate::engine::{EngineConfig, StartError};
 use crate::media::{MediaConfig, MediaControl, MediaEvent, MediaPlane};
 use crate::net::{ConnectError, ConnectId, Net, NetEvent, NetEvents, Target};
@@ -261,8 +261,10 @@ impl EventLoop {
             let demo = centre.account();
             demo.server == format!("{}:{}", account.server.uri_host(), account.server.port)
         });
-        if account.password.is_none() && is_demo {
-            account.password = self.centre.as_ref().and_then(|centre| centre.password(account.user.expose()));
+        if let Some(centre) = self.centre.as_ref().filter(|_| is_demo) {
+            account.password = account.password.or_else(|| centre.password(account.user.expose()));
+            let agents = centre.numbers().into_iter().filter(|number| number.kind == DemoNumberKind::Agent);
+            account.colleagues = agents.map(|number| number.number).collect();
         }
         let remembered = (!is_demo).then(|| last_account(&account));
         if self.settings.account != remembered {
@@ -416,7 +418,7 @@ impl EventLoop {
                 Output::Media(command) => self.media.control(MediaControl::Core(command)),
                 Output::Record(call) => {
                     // The answer is not awaited: a record that cannot be written waits in the store, and an event tells.
-                    let _ = self.store.save_call(records::record(&call, self.workbench.account()));
+                    drop(self.store.save_call(records::record(&call, self.workbench.account())));
                     self.call_list_rev += 1;
                 }
                 Output::Telemetry(event) => self.store.append_telemetry(self.tracker.event(&event, now())),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::media::Socket;
 use super::{Edge, Output, Refusal, Timer, Workbench, sign_in, target};
+use crate::account::Account;
 use crate::agent;
 use crate::call::{Call, CallId, Change, Direction, End, EndCause, Hold, Media, State};
 use crate::clock::Now;
@@ -30,13 +31,14 @@ impl Workbench {
         self.agent.handle(now, agent::Input::Dialing).map_err(|_| Refusal::Agent(self.agent))?;
         let shown = shown(&uri, &account.domain());
         let id = self.next_call_id(now);
+        let direction = self.direction(&shown, Direction::Outbound);
         let phone = telemetry::Value::Phone(Pii::new(shown.clone()));
         self.track(self.tracked("sip_call_call").with("phone", phone).text("businessId", "").text("outNumber", ""));
         self.last_call = None;
         self.calls.push(Call {
             id,
             session: None,
-            direction: Direction::Outbound,
+            direction,
             number: Pii::new(shown),
             name: None,
             state: State::Preparing,
@@ -184,7 +186,8 @@ impl Workbench {
             media.version += 1;
         }
         let local = self.local_media(index, wanted).ok_or(Refusal::CallState)?;
-        self.user_agent.reoffer(now.instant, session, offer_answer::offer(&local)).map_err(|_| Refusal::CallState)?;
+        let offer = self.offer(index, &local);
+        self.user_agent.reoffer(now.instant, session, offer).map_err(|_| Refusal::CallState)?;
         let call = &mut self.calls[index];
         let (hold, change) = match wanted {
             Hold::Held => (Hold::Active, Change::Holding),
@@ -254,7 +257,7 @@ impl Workbench {
         let Some(index) = self.index(id) else { return };
         let mut call = self.calls.remove(index);
         let stood = call.is_established();
-        let outgoing = call.direction == Direction::Outbound;
+        let outgoing = call.is_outgoing();
         call.ended = Some(now);
         call.enter(now, State::Ended(end));
         self.timers.remove(&Timer::AutoAnswer(id));
@@ -339,6 +342,14 @@ impl Workbench {
         })
     }
 
+    /// An offer for this call; once something is agreed, under the payload numbers in use.
+    pub(super) fn offer(&self, index: usize, local: &LocalMedia) -> Vec<u8> {
+        match self.calls[index].media.as_ref().and_then(|media| media.negotiated.as_ref()) {
+            Some(agreed) => offer_answer::reoffer(local, agreed),
+            None => offer_answer::offer(local),
+        }
+    }
+
     pub(super) fn index(&self, id: CallId) -> Option<usize> {
         self.calls.iter().position(|call| call.id == id)
     }
@@ -353,6 +364,12 @@ impl Workbench {
             None if self.calls.is_empty() => Err(Refusal::NoCall),
             None => self.calls.iter().position(fits).ok_or(Refusal::CallState),
         }
+    }
+
+    /// The direction of a call with that number: internal with a colleague, else as given.
+    pub(super) fn direction(&self, number: &str, otherwise: Direction) -> Direction {
+        let colleague = |account: &Account| account.colleagues.iter().any(|extension| extension == number);
+        if self.account.as_ref().is_some_and(colleague) { Direction::Internal } else { otherwise }
     }
 
     pub(super) fn next_call_id(&mut self, now: Now) -> CallId {
@@ -382,7 +399,14 @@ impl Workbench {
     }
 }
 
-/// How a far side is shown and called back: its number alone within our domain, else its whole address.
+/// How a caller is shown and called back. A number stands alone: whichever host the server put behind it, it is dialled
+/// through our own.
+pub(super) fn shown_caller(uri: &crate::sip::Uri, domain: &str) -> String {
+    let number = |user: &String| user.chars().all(|c| c.is_ascii_digit() || "+*#".contains(c));
+    uri.user_plain().filter(number).unwrap_or_else(|| shown(uri, domain))
+}
+
+/// How a far side that we dial is shown and called back: its number alone within our domain, else its whole address.
 pub(super) fn shown(uri: &crate::sip::Uri, domain: &str) -> String {
     let bare_host = domain.rsplit_once(':').filter(|(host, _)| !host.contains(':')).map_or(domain, |(host, _)| host);
     match uri.user_plain() {

@@ -90,12 +90,12 @@ impl Workbench {
     fn inbound_call(&mut self, now: Now, session: SessionId, request: &Request, offer: Vec<u8>) -> Call {
         let from: Option<NameAddr> = request.headers.from_header().ok();
         let domain = self.account.as_ref().map(crate::account::Account::domain).unwrap_or_default();
-        let number = from.as_ref().map(|from| calls::shown(&from.uri, &domain)).unwrap_or_default();
+        let number = from.as_ref().map(|from| calls::shown_caller(&from.uri, &domain)).unwrap_or_default();
         let name = from.and_then(|from| from.display).filter(|name| !name.trim().is_empty() && *name != number);
         Call {
             id: self.next_call_id(now),
             session: Some(session),
-            direction: Direction::Inbound,
+            direction: self.direction(&number, Direction::Inbound),
             number: Pii::new(number),
             name: name.map(Pii::new),
             state: State::Ringing { offer },
@@ -185,7 +185,7 @@ impl Workbench {
             return;
         };
         if offer.is_empty() {
-            let _ = self.user_agent.accept_reoffer(now.instant, session, offer_answer::offer(&local));
+            let _ = self.user_agent.accept_reoffer(now.instant, session, self.offer(index, &local));
             return;
         }
         match offer_answer::answer(&local, offer) {
@@ -248,7 +248,12 @@ impl Workbench {
     fn take_answer(&mut self, index: usize, body: &[u8]) -> Result<(), offer_answer::Error> {
         let hold = self.calls[index].hold();
         let Some(local) = self.local_media(index, hold) else { return Err(offer_answer::Error::NoCommonMedia) };
-        let negotiated = offer_answer::accept(&local, body)?;
+        let agreed = self.calls[index].media.as_ref().and_then(|media| media.negotiated.as_ref());
+        let negotiated = match agreed.filter(|_| self.calls[index].is_established()) {
+            Some(agreed) => offer_answer::accept_reoffer(&local, agreed, body)?,
+            // The first answer, or the final one after early media.
+            None => offer_answer::accept(&local, body)?,
+        };
         if let Some(media) = &mut self.calls[index].media {
             media.negotiated = Some(negotiated);
         }

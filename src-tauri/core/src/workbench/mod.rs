@@ -144,7 +144,7 @@ pub enum Refusal {
     Account(#[from] crate::account::Malformed),
     #[error("{0}")]
     Target(#[from] target::Malformed),
-    #[error("not possible in agent state {}: wait, or end the call first", .0.state.code())]
+    #[error("not possible while the agent is {}", .0.state)]
     Agent(Agent),
     #[error("the call does not allow this in its present state")]
     CallState,

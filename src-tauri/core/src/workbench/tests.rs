@@ -115,6 +115,7 @@ impl Bench {
             display_name: None,
             domain: None,
             auth_user: None,
+            colleagues: vec!["1003".into()],
         }
     }
 
@@ -357,6 +358,17 @@ fn outbound_call_held_and_retrieved() {
     assert_eq!(bench.last_run(), (Direction::SendRecv, SendSource::Microphone));
     bench.far(|far, now| far.hang_up(now, session).unwrap());
     assert_eq!((bench.code(), bench.end()), (5, EndCause::PeerHungUp));
+}
+
+#[test]
+fn calls_with_colleagues_are_internal() {
+    let mut bench = Bench::ready();
+    bench.command(Command::Call(Pii::new("1003".into()))).unwrap();
+    bench.far_answers();
+    assert_eq!(bench.code(), 11);
+    let (session, _) = bench.far_session();
+    bench.far(|far, now| far.hang_up(now, session).unwrap());
+    assert!(bench.media.contains(&core_media::Command::Tone(Some(Tone::HungUp))));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Sound devices: listing, choosing, opening, watching.
 
+mod absent;
 mod cpal_host;
 mod desk;
 mod stream;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 
 use deskline_core::media::{DeviceRole, DeviceTrouble};
 
+pub use absent::NoDevices;
 pub use cpal_host::CpalHost;
 pub(crate) use desk::{Desk, DeskEvent};
 pub use stream::{Capture, CaptureFeed, Playback, PlaybackFeed, StreamStatus};
