@@ -49,14 +49,21 @@ pub enum CallEnd {
     Lost,
 }
 
-/// What the centre tells about a call.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What the centre tells about a call. Its debug output shows no number.
+#[derive(Clone, PartialEq, Eq)]
 pub struct CallInfo {
     pub id: CallId,
     /// The extension of the agent who calls or is called.
     pub extension: String,
     pub kind: CallKind,
     pub state: CallState,
+}
+
+impl fmt::Debug for CallInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, kind, state, extension: _ } = self;
+        write!(f, "call {id} ({kind:?}) {state:?}")
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +77,7 @@ pub enum CallKind {
 }
 
 /// What a simulated customer does.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct CustomerScript {
     /// `None`: the next of [`CentreConfig::customers`](crate::CentreConfig).
     pub caller: Option<Caller>,

@@ -1,5 +1,6 @@
 //! What a centre is made of: its users, its numbers, its patience.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -45,8 +46,8 @@ pub struct CentreConfig {
     pub first_call_after: Option<Duration>,
 }
 
-/// Somebody who may register.
-#[derive(Debug, Clone)]
+/// Somebody who may register. Its debug output shows neither number nor name.
+#[derive(Clone)]
 pub struct User {
     pub extension: String,
     pub name: String,
@@ -54,6 +55,12 @@ pub struct User {
     pub password: Option<Pii<String>>,
     /// While nobody is registered, a simulated agent answers.
     pub simulated: bool,
+}
+
+impl fmt::Debug for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("User").field("simulated", &self.simulated).finish_non_exhaustive()
+    }
 }
 
 /// Somebody who calls.

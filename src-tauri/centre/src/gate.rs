@@ -52,7 +52,6 @@ impl Side {
 }
 
 /// What came of a check.
-#[derive(Debug)]
 pub(crate) enum Verdict {
     /// The password of this user was proven.
     Proven(String),
@@ -60,7 +59,6 @@ pub(crate) enum Verdict {
     Challenged(Vec<Header>),
 }
 
-#[derive(Debug)]
 pub(crate) struct Gate {
     realm: String,
     algorithms: Vec<Algorithm>,
@@ -72,7 +70,6 @@ pub(crate) struct Gate {
     nobody: Pii<String>,
 }
 
-#[derive(Debug)]
 struct Nonce {
     issued: Instant,
     /// The highest `nc` seen.

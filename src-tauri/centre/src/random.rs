@@ -3,7 +3,6 @@
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-#[derive(Debug)]
 pub(crate) struct Random(ChaCha12Rng);
 
 impl Random {

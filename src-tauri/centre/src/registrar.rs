@@ -19,7 +19,7 @@ const MAX_CONTACTS: usize = 8;
 const MAX_EXTENSIONS: usize = 1_024;
 
 /// One phone of an extension.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Binding {
     pub(crate) contact: Uri,
     pub(crate) flow: Flow,
@@ -28,7 +28,6 @@ pub(crate) struct Binding {
     sequence: u32,
 }
 
-#[derive(Debug)]
 pub(crate) struct Registrar {
     expiry: Expiry,
     bindings: BTreeMap<String, Vec<Binding>>,

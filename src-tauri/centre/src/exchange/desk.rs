@@ -34,7 +34,6 @@ pub(super) struct Desk {
 }
 
 /// What a leg belongs to.
-#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Belonging {
     pub(super) call: CallId,
     /// Whose phone it is.

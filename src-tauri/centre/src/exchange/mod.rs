@@ -11,6 +11,7 @@ mod simulated;
 mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -40,15 +41,14 @@ const PATIENT: u32 = 10;
 const MAX_FINISHED: usize = 16;
 
 /// What the driver of the machine is to do.
-#[derive(Debug)]
 pub enum Output {
     Transmit { destination: Destination, bytes: Vec<u8> },
     Media(media::Output),
     Event(CentreEvent),
 }
 
-/// What the embedding program may want to know.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What the embedding program may want to know. Its debug output shows no number.
+#[derive(Clone, PartialEq, Eq)]
 pub enum CentreEvent {
     /// An extension has its first phone.
     Registered {
@@ -59,6 +59,16 @@ pub enum CentreEvent {
         extension: String,
     },
     Call(CallInfo),
+}
+
+impl fmt::Debug for CentreEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Registered { .. } => f.write_str("Registered"),
+            Self::Unregistered { .. } => f.write_str("Unregistered"),
+            Self::Call(call) => call.fmt(f),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -94,7 +104,6 @@ pub struct Exchange {
 }
 
 /// The call that comes by itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
 enum FirstCall {
     Waiting,
     Due { at: Instant, extension: String },

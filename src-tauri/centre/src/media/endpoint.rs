@@ -27,7 +27,7 @@ const MAX_BEHIND: Duration = Duration::from_millis(200);
 const MAX_CONCEALED: i16 = 5;
 
 /// What a simulated person does.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Performance {
     /// Said or played first, for that long.
     pub opening: Option<(Sound, Duration)>,

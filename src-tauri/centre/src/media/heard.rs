@@ -1,6 +1,7 @@
 //! What a simulated person hears: the last seconds of it, for tests and measurements.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use deskline_core::media::{SAMPLE_RATE, levels};
@@ -23,7 +24,7 @@ const MAX_DIGITS: usize = 256;
 const PATIENCE: Duration = Duration::from_millis(60);
 
 /// What is captured.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Heard {
     samples: VecDeque<i16>,
     /// The rest of a group of samples that one of ours is the mean of.
@@ -90,7 +91,7 @@ impl Heard {
 }
 
 /// What the simulated side of a call has heard up to now.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct CallProbe {
     pub state: CallState,
     /// The last [`HEARD_SECONDS`] at most, at [`HEARD_RATE`], oldest first; silence where nothing came.
@@ -100,6 +101,17 @@ pub struct CallProbe {
     /// RTP packets of the negotiated codec.
     pub packets_received: u64,
     pub packets_sent: u64,
+}
+
+impl fmt::Debug for CallProbe {
+    /// Neither sound nor digits: they are the agent's.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallProbe")
+            .field("state", &self.state)
+            .field("packets_received", &self.packets_received)
+            .field("packets_sent", &self.packets_sent)
+            .finish_non_exhaustive()
+    }
 }
 
 impl CallProbe {

@@ -275,3 +275,17 @@ fn a_call_outlives_the_connection_of_its_phone() {
     assert!(matches!(talk.world.phones[0].end_of(talk.session), Some(EndReason::Remote { .. })), "BYE on the new flow");
     talk.world.assert_at_rest();
 }
+
+#[test]
+fn what_is_printed_for_debugging_names_nobody() {
+    let mut talk = Talk::new(brief(Opening::None));
+    talk.world.exchange.desk.media.note_digit(talk.call, '9');
+    talk.world.hang_up(0, talk.session);
+    let probe = talk.world.exchange.probe(talk.world.now, talk.call).unwrap();
+    assert_eq!(probe.digits, "9");
+    let config = talk.world.exchange.config();
+    let printed = format!("{:?} {probe:?} {:?} {:?}", talk.world.events, config.users, config.customers);
+    for private in ["1001", "138", "Name of", "\"9", super::world::PASSWORD] {
+        assert!(!printed.contains(private), "{private} in {printed}");
+    }
+}
