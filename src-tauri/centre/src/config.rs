@@ -42,7 +42,8 @@ pub struct CentreConfig {
     /// A phone that should send RTP and has sent none for that long is taken for dead, and its call ends. On hold, and
     /// between two phones, where silence can be meant, the limit is ten times as long.
     pub silence_limit: Duration,
-    /// A customer calls this long after the first REGISTER of the first user; `None`: not by itself.
+    /// A customer calls by itself, once: this long after the first registration, or as soon after it as that agent is free
+    /// and ready. `None`: never.
     pub first_call_after: Option<Duration>,
 }
 

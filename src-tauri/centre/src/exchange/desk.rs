@@ -187,6 +187,11 @@ impl Desk {
         }
     }
 
+    /// Whether a phone of the extension has anything to do with a call.
+    pub(super) fn is_busy(&self, extension: &str) -> bool {
+        self.sessions.values().any(|belonging| belonging.extension == extension)
+    }
+
     /// How a number of ours stands in From.
     pub(super) fn address(&self, number: &str, name: &str) -> NameAddr {
         NameAddr::new(Uri::sip(number, &self.config.realm)).with_display(name)

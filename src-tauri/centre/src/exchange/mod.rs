@@ -5,6 +5,7 @@
 
 mod bridge;
 mod desk;
+mod first_call;
 mod routing;
 mod simulated;
 #[cfg(test)]
@@ -26,6 +27,7 @@ use crate::random::Random;
 use crate::registrar::{Change, Registrar};
 use bridge::Bridge;
 use desk::Desk;
+use first_call::FirstCall;
 use simulated::Simulated;
 
 /// Calls at a time; beyond, 503.
@@ -103,13 +105,6 @@ pub struct Exchange {
     watch_at: Option<Instant>,
 }
 
-/// The call that comes by itself.
-enum FirstCall {
-    Waiting,
-    Due { at: Instant, extension: String },
-    Over,
-}
-
 struct Call {
     kind: Kind,
     extension: String,
@@ -140,7 +135,7 @@ impl Exchange {
         };
         let agent = UserAgent::new(agent, random.seed());
         let registrar = Registrar::new(config.expiry);
-        let first_call = if config.first_call_after.is_some() { FirstCall::Waiting } else { FirstCall::Over };
+        let first_call = FirstCall::new(config.first_call_after);
         Self {
             registrar,
             calls: BTreeMap::new(),
@@ -181,13 +176,12 @@ impl Exchange {
         self.desk.agent.handle_timeout(now);
         let vanished = self.registrar.handle_timeout(now);
         self.tell_vanished(vanished);
-        if let FirstCall::Due { at, extension } = &self.first_call
-            && *at <= now
-        {
-            let extension = extension.clone();
-            self.first_call = FirstCall::Over;
-            // Nobody is there any more, or too much is going on: then not.
-            let _ = self.place_customer_call(now, &extension, CustomerScript::default());
+        if let Some(extension) = self.first_call.due(now) {
+            let placed = match self.desk.is_busy(&extension) {
+                true => None,
+                false => self.place_customer_call(now, &extension, CustomerScript::default()).ok(),
+            };
+            self.first_call.handle_tried(now, extension, placed);
         }
         if self.watch_at.is_some_and(|at| at <= now) {
             self.watch(now);
@@ -208,13 +202,9 @@ impl Exchange {
     }
 
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let first_call = match self.first_call {
-            FirstCall::Due { at, .. } => Some(at),
-            FirstCall::Waiting | FirstCall::Over => None,
-        };
         let calls = self.calls.values().filter_map(Call::poll_timeout).min();
         let others = [self.desk.agent.poll_timeout(), self.desk.media.poll_timeout(), self.registrar.poll_timeout()];
-        others.into_iter().chain([first_call, calls, self.watch_at]).flatten().min()
+        others.into_iter().chain([self.first_call.poll_timeout(), calls, self.watch_at]).flatten().min()
     }
 
     pub fn poll_output(&mut self) -> Option<Output> {
@@ -232,6 +222,9 @@ impl Exchange {
         script: CustomerScript,
     ) -> Result<CallId, RingError> {
         let call = self.place_customer_call(now, extension, script);
+        if call.is_ok() {
+            self.first_call.cancel();
+        }
         self.settle(now);
         call
     }
@@ -327,7 +320,8 @@ impl Exchange {
             call.state = state;
             self.desk.tell(CentreEvent::Call(call.info(id)));
         }
-        if state.is_over() {
+        if let CallState::Ended(end) = state {
+            self.first_call.handle_ended(now, id, end);
             self.calls.remove(&id);
             self.desk.end_sessions(now, id);
             if let Some(endpoint) = self.desk.media.close(id) {
@@ -405,9 +399,7 @@ impl Exchange {
         match change {
             Some((extension, Change::Appeared)) => {
                 tracing::info!(transport = %flow.transport, "an extension has registered");
-                if let (FirstCall::Waiting, Some(after)) = (&self.first_call, self.desk.config.first_call_after) {
-                    self.first_call = FirstCall::Due { at: now + after, extension: extension.clone() };
-                }
+                self.first_call.handle_registered(now, &extension);
                 self.desk.tell(CentreEvent::Registered { extension });
             }
             Some((extension, Change::Vanished)) => self.tell_vanished(vec![extension]),

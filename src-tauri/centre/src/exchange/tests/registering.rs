@@ -73,11 +73,17 @@ fn a_phone_that_falls_silent_is_forgotten_in_time() {
     assert!(!world.exchange.is_registered("1001"));
 }
 
-#[test]
-fn a_customer_calls_by_itself_once_somebody_is_there() {
+/// A centre whose first customer calls three seconds after the first registration, and a phone.
+fn awaiting_the_first_customer() -> (World, usize) {
     let mut world = World::new(crate::CentreConfig { first_call_after: Some(Duration::from_secs(3)), ..config() });
     world.seconds(100);
     let phone = world.add_registered("1002");
+    (world, phone)
+}
+
+#[test]
+fn a_customer_calls_by_itself_once_somebody_is_there() {
+    let (mut world, phone) = awaiting_the_first_customer();
     world.seconds(2);
     assert!(world.phones[phone].incoming().is_none());
     world.seconds(1);
@@ -86,6 +92,39 @@ fn a_customer_calls_by_itself_once_somebody_is_there() {
     world.phones[phone].events.clear();
     world.seconds(60);
     assert!(world.phones[phone].incoming().is_none(), "and only one");
+}
+
+#[test]
+fn the_first_customer_waits_until_the_agent_is_free_and_ready() {
+    let (mut world, phone) = awaiting_the_first_customer();
+    let own = world.dial(phone, "9196");
+    world.seconds(20);
+    assert!(world.phones[phone].incoming().is_none(), "while the agent speaks");
+    world.hang_up(phone, own);
+    world.seconds(5);
+    let (session, _) = world.phones[phone].incoming().expect("then");
+    world.phones[phone].agent.reject(world.now, session, 480, Default::default()).unwrap();
+    world.settle();
+    world.phones[phone].events.clear();
+    world.seconds(5);
+    let (session, _) = world.phones[phone].incoming().expect("again, as the agent was not ready");
+    world.phones[phone].agent.reject(world.now, session, 603, Default::default()).unwrap();
+    world.settle();
+    world.phones[phone].events.clear();
+    world.seconds(60);
+    assert!(world.phones[phone].incoming().is_none(), "not when declined");
+}
+
+#[test]
+fn a_customer_who_was_asked_for_takes_the_place_of_the_first() {
+    let (mut world, phone) = awaiting_the_first_customer();
+    let call = world.exchange.ring_customer(world.now, "1002", Default::default()).unwrap();
+    world.settle();
+    world.exchange.hang_up(world.now, call);
+    world.settle();
+    world.phones[phone].events.clear();
+    world.seconds(60);
+    assert!(world.phones[phone].incoming().is_none());
 }
 
 #[test]
