@@ -44,6 +44,11 @@ const HOPELESS: i64 = 250_000;
 const CLOCK_AHEAD: i64 = 60_000;
 const CLOCK_BEHIND: i64 = 3_000_000;
 
+/// A packet that comes so late after so long a silence, in microseconds, may be of a sender that stopped its timestamps with
+/// its sound; it is, if the next one is as late.
+const STOPPED: i64 = 150_000;
+const AS_LATE: i64 = 15_000;
+
 /// Packets that come in order and closer together than this, in microseconds, were held up together.
 const BURST: i64 = 3_000;
 
@@ -441,6 +446,8 @@ struct Clock {
     late_by: i64,
     /// Arrival and media time of the packet before.
     last: Option<(i64, i64)>,
+    /// The offset of a packet after a silence that the timestamps know nothing of.
+    stopped: Option<i64>,
     /// Sound was missing since then, which a packet of that media time should have brought.
     dry: Option<(i64, i64)>,
 }
@@ -459,6 +466,7 @@ impl Clock {
             lesson: 0,
             late_by: 0,
             last: None,
+            stopped: None,
             dry: None,
         }
     }
@@ -480,12 +488,18 @@ impl Clock {
     /// Learns from an arrival; `false` where this packet shows that the sender's clock has changed.
     fn observe(&mut self, arrival: i64, media_time: i64) -> bool {
         let offset = arrival - media_time;
-        let leap = self.count > 0 && !(self.base - CLOCK_AHEAD..self.base + CLOCK_BEHIND).contains(&offset);
+        let burst = self.last.is_some_and(|(at, before)| arrival - at < BURST && media_time > before);
+        let silence = self.last.is_some_and(|(at, _)| arrival - at > STOPPED);
+        let restarted = self.stopped.take().is_some_and(|before| !burst && (offset - before).abs() < AS_LATE);
+        if silence && offset - self.base > STOPPED {
+            self.stopped = Some(offset);
+        }
+        let leap =
+            self.count > 0 && (restarted || !(self.base - CLOCK_AHEAD..self.base + CLOCK_BEHIND).contains(&offset));
         if leap {
             self.forget();
         }
         // What comes all at once after a stall is one event, told by its first packet.
-        let burst = self.last.is_some_and(|(at, before)| arrival - at < BURST && media_time > before);
         self.last = Some((arrival, media_time));
         if !burst || offset < self.base {
             self.offsets[self.at] = offset;

@@ -251,6 +251,16 @@ fn pauses_of_the_sender_keep_their_length() {
 }
 
 #[test]
+fn a_pause_that_the_timestamps_know_nothing_of_costs_no_delay_afterwards() {
+    let mut buffer = buffer();
+    // From packet 200 on everything is a second later, as after a hold by a sender that counts only what it sends.
+    let heard = heard(&mut buffer, 600, |number| Some(if number < 200 { 1_000 } else { 1_001_000 }));
+    assert!(heard.packets.len() >= 595, "{} were played", heard.packets.len());
+    let after: Vec<_> = heard.packets.iter().filter(|(number, _)| *number > 210).collect();
+    assert!(after.iter().all(|(_, delay)| *delay < 1_040), "{after:?}");
+}
+
+#[test]
 fn numbers_used_by_events_are_no_loss() {
     let mut buffer = buffer();
     let start = Instant::now();

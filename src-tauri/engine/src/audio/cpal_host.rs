@@ -1,5 +1,5 @@
-//! Real devices, by cpal: PulseAudio's own protocol where there is such a server (PipeWire speaks it too), else ALSA;
-//! WASAPI and Core Audio elsewhere.
+//! Real devices: on Linux those of the sound server where there is one, else ALSA's by cpal; WASAPI's and Core Audio's by
+//! cpal elsewhere.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -11,8 +11,9 @@ use deskline_core::media::{DeviceRole, DeviceTrouble};
 use super::stream::{self, Capture, CaptureFeed, Playback, PlaybackFeed, StreamStatus};
 use super::{Device, DeviceHost, FoundDevices, Wake};
 
-/// What one callback should bring or take: 10 ms.
-const BLOCK_MS: u32 = 10;
+/// What one callback should bring or take. On Linux it is ALSA's, behind which there may be a plug-in that stutters with
+/// less than 20 ms.
+const BLOCK_MS: u32 = if cfg!(target_os = "linux") { 20 } else { 10 };
 
 /// Opening may take this long before it counts as failed.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -20,8 +21,10 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// The devices of this computer.
 #[derive(Default)]
 pub struct CpalHost {
-    /// Made at first use, and anew after the sound server went away.
+    /// Made at first use, and anew after the sound system went away.
     host: Mutex<Option<cpal::Host>>,
+    #[cfg(target_os = "linux")]
+    server: super::pulse::PulseHost,
 }
 
 impl CpalHost {
@@ -57,6 +60,10 @@ impl CpalHost {
 
 impl DeviceHost for CpalHost {
     fn devices(&self) -> Result<FoundDevices, DeviceTrouble> {
+        #[cfg(target_os = "linux")]
+        if let Some(found) = self.server.devices() {
+            return found;
+        }
         self.with(|host| {
             let mut found = FoundDevices {
                 default_input: host.default_input_device().as_ref().and_then(id),
@@ -77,20 +84,18 @@ impl DeviceHost for CpalHost {
                     found.outputs.push(Device { id, name });
                 }
             }
-            // As PulseAudio's own clients do.
-            prefer(&mut found.default_input, "PULSE_SOURCE", &found.inputs);
-            prefer(&mut found.default_output, "PULSE_SINK", &found.outputs);
-            // What a speaker plays is no microphone, unless somebody wants it so.
-            let default = found.default_input.clone();
-            found.inputs.retain(|device| !device.id.ends_with(".monitor") || Some(&device.id) == default.as_ref());
             Ok(found)
         })
     }
 
     fn open_capture(&self, id: &str, wake: Wake) -> Result<Capture, DeviceTrouble> {
+        #[cfg(target_os = "linux")]
+        if let Some(name) = id.strip_prefix(super::pulse::PREFIX) {
+            return self.server.open_capture(name, wake);
+        }
         self.with(|host| {
             let device = find(host, id)?;
-            let (config, format) = config(host, device.default_input_config()?);
+            let (config, format) = config(device.default_input_config()?);
             let (feed, capture) =
                 stream::capture(config.sample_rate, config.channels.into(), wake.clone()).map_err(unsupported)?;
             let stream = record(&device, config, format, feed)?;
@@ -99,10 +104,15 @@ impl DeviceHost for CpalHost {
         })
     }
 
-    fn open_playback(&self, id: &str, _role: DeviceRole, wake: Wake) -> Result<Playback, DeviceTrouble> {
+    fn open_playback(&self, id: &str, role: DeviceRole, wake: Wake) -> Result<Playback, DeviceTrouble> {
+        #[cfg(target_os = "linux")]
+        if let Some(name) = id.strip_prefix(super::pulse::PREFIX) {
+            return self.server.open_playback(name, role, wake);
+        }
+        let _ = role;
         self.with(|host| {
             let device = find(host, id)?;
-            let (config, format) = config(host, device.default_output_config()?);
+            let (config, format) = config(device.default_output_config()?);
             let (feed, playback) =
                 stream::playback(config.sample_rate, config.channels.into(), wake.clone()).map_err(unsupported)?;
             let stream = play(&device, config, format, feed)?;
@@ -114,10 +124,6 @@ impl DeviceHost for CpalHost {
 
 #[cfg(target_os = "linux")]
 fn make_host() -> Result<cpal::Host, DeviceTrouble> {
-    match cpal::host_from_id(cpal::HostId::PulseAudio) {
-        Ok(host) => return Ok(host),
-        Err(error) => tracing::debug!(%error, "no PulseAudio server"),
-    }
     // Without a card ALSA knows only devices that keep no time.
     if !std::path::Path::new("/dev/snd").exists() {
         return Err(DeviceTrouble::Missing);
@@ -144,27 +150,9 @@ fn find(host: &cpal::Host, id: &str) -> Result<cpal::Device, cpal::Error> {
     device.ok_or_else(|| cpal::Error::new(ErrorKind::DeviceNotAvailable))
 }
 
-/// The environment's device becomes the default where it exists.
-fn prefer(default: &mut Option<String>, variable: &str, devices: &[Device]) {
-    let Ok(name) = std::env::var(variable) else { return };
-    let wanted = format!("pulseaudio:{name}");
-    if devices.iter().any(|device| device.id == wanted) {
-        *default = Some(wanted);
-    }
-}
-
-/// PulseAudio converts everything itself, so it gets what we have; others get what they like best. The buffer is always of
-/// a fixed size: the default is up to two seconds with PulseAudio.
-fn config(host: &cpal::Host, preferred: SupportedStreamConfig) -> (StreamConfig, SampleFormat) {
-    #[cfg(target_os = "linux")]
-    if host.id() == cpal::HostId::PulseAudio {
-        let config = StreamConfig { channels: 1, sample_rate: 48_000, buffer_size: BufferSize::Fixed(480) };
-        return (config, SampleFormat::F32);
-    }
-    let _ = host;
+/// What the device likes best, in blocks of a fixed size: the default may be as long as seconds.
+fn config(preferred: SupportedStreamConfig) -> (StreamConfig, SampleFormat) {
     let wanted = preferred.sample_rate() * BLOCK_MS / 1_000;
-    // ALSA's plug-in for PulseAudio stutters with less than 20 ms.
-    let wanted = if cfg!(target_os = "linux") { wanted * 2 } else { wanted };
     let size = match preferred.buffer_size() {
         SupportedBufferSize::Range { min, max } => wanted.clamp(*min, (*max).max(*min)),
         SupportedBufferSize::Unknown => wanted,

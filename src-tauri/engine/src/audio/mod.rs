@@ -3,6 +3,8 @@
 mod absent;
 mod cpal_host;
 mod desk;
+#[cfg(target_os = "linux")]
+mod pulse;
 mod stream;
 mod virtual_host;
 

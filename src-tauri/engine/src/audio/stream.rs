@@ -63,39 +63,27 @@ impl StreamStatus {
 pub struct Capture {
     pub samples: Consumer<f32>,
     pub status: Arc<StreamStatus>,
-    /// Held only to be dropped.
-    device: Box<dyn Any + Send>,
+    _device: Box<dyn Any + Send>,
 }
 
 /// An open speaker or ringer. Dropping it closes the device, which may take a moment.
 pub struct Playback {
     pub samples: Producer<f32>,
     pub status: Arc<StreamStatus>,
-    /// Held only to be dropped.
-    device: Box<dyn Any + Send>,
+    _device: Box<dyn Any + Send>,
 }
 
 impl Capture {
     /// Keeps `device` open for as long as the stream is used.
     pub fn with_device(self, device: impl Any + Send) -> Self {
-        Self { device: Box::new(device), ..self }
-    }
-
-    /// Whether a device stands behind it.
-    pub fn is_real(&self) -> bool {
-        !self.device.is::<()>()
+        Self { _device: Box::new(device), ..self }
     }
 }
 
 impl Playback {
     /// Keeps `device` open for as long as the stream is used.
     pub fn with_device(self, device: impl Any + Send) -> Self {
-        Self { device: Box::new(device), ..self }
-    }
-
-    /// Whether a device stands behind it.
-    pub fn is_real(&self) -> bool {
-        !self.device.is::<()>()
+        Self { _device: Box::new(device), ..self }
     }
 }
 
@@ -138,7 +126,7 @@ pub fn capture(rate: u32, channels: usize, wake: Wake) -> Result<(CaptureFeed, C
         channels: channels.max(1),
         wake,
     };
-    Ok((feed, Capture { samples: consumer, status, device: Box::new(()) }))
+    Ok((feed, Capture { samples: consumer, status, _device: Box::new(()) }))
 }
 
 /// The callback's end of a playback stream, and a [`Playback`] that wants its device still.
@@ -158,7 +146,7 @@ pub fn playback(rate: u32, channels: usize, wake: Wake) -> Result<(PlaybackFeed,
         begun: false,
         wake,
     };
-    Ok((feed, Playback { samples: producer, status, device: Box::new(()) }))
+    Ok((feed, Playback { samples: producer, status, _device: Box::new(()) }))
 }
 
 impl CaptureFeed {
@@ -169,6 +157,11 @@ impl CaptureFeed {
 
     pub fn status(&self) -> Arc<StreamStatus> {
         self.status.clone()
+    }
+
+    /// Wakes the media thread without any sound, as when the stream has failed.
+    pub fn wake(&self) {
+        (self.wake)();
     }
 
     /// Takes what the device recorded: interleaved frames, `convert` turns a sample into ±1.0.
@@ -195,6 +188,11 @@ impl PlaybackFeed {
 
     pub fn status(&self) -> Arc<StreamStatus> {
         self.status.clone()
+    }
+
+    /// Wakes the media thread without any sound, as when the stream has failed.
+    pub fn wake(&self) {
+        (self.wake)();
     }
 
     /// Fills what the device wants to play: interleaved frames, all channels alike.
