@@ -236,3 +236,37 @@ fn sipp_makes_two_hundred_calls_to_the_program_which_quits_when_told() {
     writeln!(commands, r#"{{"cmd":"quit"}}"#).unwrap();
     assert!(centre.until_exited(SOON).unwrap().success(), "{}", centre.log());
 }
+
+#[test]
+fn linphonec_proves_its_password_by_sha_256_and_is_answered() {
+    let sha_256 = CentreConfig { algorithms: vec![Algorithm::Sha256], ..CentreConfig::demo().unwrap() };
+    let centre = wait(Centre::start(sha_256)).unwrap();
+    let password = centre.agents()[0].password.as_ref().unwrap().expose().clone();
+    let server = server(&centre, Transport::Udp);
+    let scratch = Scratch::new("linphonec").unwrap();
+    // Without this folder it opens no port.
+    std::fs::create_dir_all(scratch.path().join(".local/share/linphone")).unwrap();
+    let port = deskline_tests::port::free();
+    let settings = format!(
+        "[sip]\nuse_ipv6=0\nsip_port={port}\nsip_tcp_port=0\nsip_tls_port=0\ndefault_proxy=0\nmedia_encryption=none\n\
+         [net]\nmtu=1300\nfirewall_policy=0\n\
+         [auth_info_0]\nusername=1001\npasswd={password}\nrealm=deskline.invalid\n\
+         [proxy_0]\nreg_proxy=<sip:{server};transport=udp>\nreg_identity=sip:1001@{server}\nreg_expires=60\n\
+         reg_sendregister=1\npublish=0\n"
+    );
+    scratch.write("linphonerc", settings).unwrap();
+    let mut command = Command::new("linphonec");
+    command.args(["-d", "0", "-c"]).arg(scratch.path().join("linphonerc")).env("HOME", scratch.path());
+    let mut linphonec = Process::spawn("linphonec", &mut command, scratch.path(), Output::Piped).unwrap();
+    let mut commands = linphonec.stdin().unwrap();
+    deskline_tests::until(SOON, "linphonec is registered", || wait(centre.is_registered("1001"))).unwrap();
+
+    writeln!(commands, "call sip:9196@{server}").unwrap();
+    let call =
+        deskline_tests::until_some(SOON, "linphonec calls", || Ok(wait(centre.calls()).first().cloned())).unwrap();
+    until_state(&centre, call.id, CallState::Talking);
+    writeln!(commands, "terminate").unwrap();
+    until_state(&centre, call.id, CallState::Ended(CallEnd::HungUpByPhone));
+    writeln!(commands, "quit").unwrap();
+    until_at_rest(&centre);
+}

@@ -31,6 +31,7 @@ const TEST: &[&str] = &[
     "kamailio-tls-modules",
     "kamailio-websocket-modules",
     "libasound2-plugins",
+    "linphone-cli",
     "sip-tester",
 ];
 
