@@ -216,6 +216,38 @@ test("a page that is built anew shows the running call", async () => {
   expect(await text("end-cause")).toBe("您已挂断");
 });
 
+test("a further call comes in above the card and moves none of its buttons", async () => {
+  await answered();
+  const before = await page.getByTestId("hangup").boundingBox();
+  await world(page, (fake) =>
+    fake.change((draft) => {
+      const [first] = draft.calls;
+      if (first !== undefined) draft.calls.push({ ...first, id: "second", number: "02165529988", name: null, state: "ringing", answered_ms: null });
+    }),
+  );
+  expect(await text("call-name")).toBe("林晓雨");
+  expect(await text("call-bar")).toContain("021 6552 9988");
+  expect(await page.getByTestId("hangup").boundingBox()).toEqual(before);
+  await page.getByTestId("bar-hangup").click();
+  expect(await commands(page, "hangup")).toEqual([{ call: "second" }]);
+});
+
+test("a ringing call is announced, and the focus stays in the panel when its control goes", async () => {
+  await page.getByTestId("nav-outgoing").click();
+  await page.getByTestId("demo-number-echo").focus();
+  await page.keyboard.press("Enter");
+  await page.getByTestId("call-card").waitFor();
+  const inside = () => page.evaluate(() => document.activeElement?.tagName);
+  expect(await inside()).toBe("DESKLINE-PANEL");
+  await page.getByTestId("hangup").focus();
+  await page.keyboard.press("Enter");
+  await page.getByTestId("dial-view").waitFor();
+  expect(await inside()).toBe("DESKLINE-PANEL");
+  expect(await text("announcement")).toBe("");
+  await world(page, (fake) => fake.ring());
+  expect(await text("announcement")).toBe("来电振铃: 林晓雨 138 0013 8000");
+});
+
 test("names from the network are text", async () => {
   await world(page, (fake) => fake.ring("<b>1</b>", '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'));
   expect(await text("call-name")).toBe('<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>');

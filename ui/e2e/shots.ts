@@ -19,6 +19,7 @@ afterAll(() => site.close());
 /** Every scene in both languages and both themes, at the panel's own size, between, and in a wide window. */
 test("pictures", async () => {
   for (const [width, height] of [
+    [240, 420],
     [280, 552],
     [640, 560],
     [1100, 760],

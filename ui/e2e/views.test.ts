@@ -237,7 +237,7 @@ test("the shortcuts are listed by ?, and Escape closes the list", async () => {
   await page.keyboard.press("?");
   expect(await text("help-dialog")).toContain("挂断 / 拒接");
   await page.keyboard.press("Escape");
-  expect(await page.getByTestId("help-dialog").count()).toBe(0);
+  await page.getByTestId("help-dialog").waitFor({ state: "detached" });
   await page.keyboard.press("Alt+3");
   await page.getByTestId("calls-view").waitFor();
 });

@@ -7,6 +7,7 @@ async function start(): Promise<void> {
   if (host === null) throw new Error("index.html has the element #window");
   if (insideTauri()) {
     openWindow(host, await connectTauri());
+    quietContextMenu();
   } else if (import.meta.env.DEV) {
     // `npm run dev` in a plain browser: the simulated program. A build does not contain it.
     const { openPreview } = await import("./open-preview");
@@ -14,6 +15,14 @@ async function start(): Promise<void> {
   } else {
     throw new Error("this page belongs into the Deskline window");
   }
+}
+
+/** The web view's own menu (reload, back, …) is none of the agent's; copying and pasting by it is. */
+function quietContextMenu(): void {
+  document.addEventListener("contextmenu", (event) => {
+    const [target] = event.composedPath();
+    if (target instanceof Element && getComputedStyle(target).getPropertyValue("-webkit-user-select") === "none") event.preventDefault();
+  });
 }
 
 start().catch((error: unknown) => {

@@ -10,14 +10,14 @@ import { Workspace } from "./Workspace";
 
 /** Fills the desktop window: the panel, and beside it a workspace where there is room (900 px, as in desktop.css). Returns what empties it. */
 export function openWindow(host: HTMLElement, client: Client): () => void {
-  const panelHost = document.createElement("div");
+  const panelHost = document.createElement("main");
   panelHost.className = "panel-host";
   const workspaceHost = document.createElement("div");
   workspaceHost.className = "workspace-host";
   host.append(panelHost, workspaceHost);
 
   const wide = window.matchMedia("(min-width: 900px)");
-  const { model, dispose } = mount(panelHost, client, { keyboard: "window" });
+  const { model, dispose } = mount(panelHost, client, { keyboard: "window", size: "fill" });
   const stopFollowing = createRoot((stop) => {
     createEffect(() => {
       document.documentElement.lang = model.texts().tag;

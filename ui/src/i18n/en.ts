@@ -138,7 +138,7 @@ export const en: Texts = {
     serverHint: "e.g. pbx.example.com or 10.0.0.2:5070",
     user: "Extension",
     password: "Password",
-    passwordKnown: "Built in for the demo, may stay empty",
+    passwordKnown: "Built in, may stay empty",
     showPassword: "Show password",
     hidePassword: "Hide password",
     displayName: "Display name",

@@ -138,7 +138,7 @@ export const zhCN: Texts = {
     serverHint: "如 pbx.example.com 或 10.0.0.2:5070",
     user: "分机号",
     password: "密码",
-    passwordKnown: "演示密码已内置，可留空",
+    passwordKnown: "已内置，可留空",
     showPassword: "显示密码",
     hidePassword: "隐藏密码",
     displayName: "显示姓名",

@@ -1,5 +1,6 @@
-import { createEffect, createSignal, Match, onCleanup, onMount, Show, Switch } from "solid-js";
+import { createEffect, createSignal, For, Match, on, onCleanup, onMount, Show, Switch } from "solid-js";
 
+import { groupedNumber } from "./format";
 import type { HeaderAction, Model, View } from "./model";
 import { CallBar } from "./parts/CallBar";
 import { Header } from "./parts/Header";
@@ -51,17 +52,42 @@ export function Panel(props: PanelProps) {
     return model.view() === side || (model.view() === "incoming" && !props.views.includes("outgoing")) ? call : undefined;
   };
   const callElsewhere = () => (callHere() === undefined ? model.call() : undefined);
+  // A further call rings beside the one that is shown: it comes in above, and moves no button of the other.
+  const further = () => model.snapshot.calls.filter(({ id }) => id !== model.call()?.id);
   const phone = () => model.view() === "incoming" || model.view() === "outgoing";
 
   createEffect(() => {
     root.lang = t().tag;
   });
 
+  // A control that is replaced takes the focus with it; inside another page the keyboard would then leave the panel.
+  let focused = false;
+  onMount(() => {
+    root.addEventListener("focusin", () => (focused = true));
+    root.addEventListener("focusout", (event) => {
+      if (event.relatedTarget !== null) focused = false;
+    });
+  });
+  createEffect(
+    on([model.view, () => callHere()?.id, () => callHere()?.state, () => model.snapshot.agent.code], () => {
+      queueMicrotask(() => {
+        // Never from elsewhere in the page, nor from a frame in it.
+        const elsewhere = document.activeElement !== null && document.activeElement !== document.body;
+        if (focused && !elsewhere) root.focus({ preventScroll: true });
+      });
+    }),
+  );
+  const announcement = () => {
+    const ringing = model.snapshot.calls.find(({ state }) => state === "ringing");
+    return ringing === undefined ? "" : `${t().callState.ringing}: ${ringing.name ?? ""} ${groupedNumber(ringing.number)}`;
+  };
+
   return (
     <div
       ref={root}
       class="panel"
       role="region"
+      tabindex={-1}
       aria-label={t().panel.label}
       data-width={size().width}
       data-height={size().height}
@@ -69,8 +95,9 @@ export function Panel(props: PanelProps) {
     >
       <Header model={model} actions={props.actions} />
       <Navigation model={model} views={props.views} onHelp={() => setHelpOpen(true)} />
-      <main class="main">
+      <div class="main">
         <Notices model={model} />
+        <For each={further()}>{(call) => <CallBar model={model} call={call} />}</For>
         <Switch>
           <Match when={callHere()}>{(call) => <CallCard model={model} call={call()} keyTarget={props.keyTarget} />}</Match>
           <Match when={phone() && isSignedOut(model.snapshot)}>
@@ -96,7 +123,10 @@ export function Panel(props: PanelProps) {
           </Match>
         </Switch>
         <Show when={callElsewhere()}>{(call) => <CallBar model={model} call={call()} />}</Show>
-      </main>
+      </div>
+      <p class="sr" role="alert" data-testid="announcement">
+        {announcement()}
+      </p>
       <Toasts model={model} />
       <Show when={helpOpen()}>
         <Help model={model} onClose={() => setHelpOpen(false)} />

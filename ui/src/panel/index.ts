@@ -13,6 +13,8 @@ export type MountOptions = {
   actions?: readonly HeaderAction[];
   /** The entries of the navigation, all by default, in this order. */
   views?: readonly View[];
+  /** In px, 280×552 by default, at least 240×420; `fill` takes the host's size. */
+  size?: "fill" | { width: number; height: number };
   /** `window`: shortcuts work wherever the focus is (the page is ours). `panel` (default): only inside the panel. */
   keyboard?: "panel" | "window";
 };
@@ -27,7 +29,9 @@ export type MountedPanel = {
 const ALL_ACTIONS: readonly HeaderAction[] = ["break", "volume", "offline"];
 const ALL_VIEWS: readonly View[] = ["incoming", "outgoing", "calls", "devices", "settings"];
 
-/** The agent's panel. It fills its host; without a size of its own the host gives it 280×552. */
+const DEFAULT_SIZE = { width: 280, height: 552 };
+
+/** The agent's panel, in a shadow root of its own; {@link mount} makes one. */
 export class DesklinePanel extends HTMLElement {
   readonly #root: ShadowRoot;
 
@@ -69,6 +73,11 @@ export class DesklinePanel extends HTMLElement {
 export function mount(host: HTMLElement, client: Client, options: MountOptions = {}): MountedPanel {
   if (customElements.get("deskline-panel") === undefined) customElements.define("deskline-panel", DesklinePanel);
   const element = new DesklinePanel();
+  const { size = DEFAULT_SIZE } = options;
+  if (size !== "fill") {
+    element.style.width = `${size.width}px`;
+    element.style.height = `${size.height}px`;
+  }
   host.append(element);
   const { model, dispose } = element.start(client, options);
   return {

@@ -8,7 +8,10 @@ import { callState } from "../states";
 import { StateShape } from "./StateShape";
 import { Timer } from "./Timer";
 
-/** The running call at the foot of every other view: hang up at the left, answer at the right, as on the card. */
+/**
+ * A call in one line: the running one at the foot of every other view, a further one above the card. Hang up at the left,
+ * answer at the right, as on the card.
+ */
 export function CallBar(props: { model: Model; call: Call }) {
   const t = () => props.model.texts();
   const state = () => callState(props.call);

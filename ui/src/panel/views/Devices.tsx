@@ -48,6 +48,7 @@ function DeviceSection(props: { model: Model; role: DeviceRole }) {
           </button>
         </Show>
       </h2>
+      <div class="select-box">
       <select
         class="select"
         aria-label={`${t().deviceRole[props.role]}: ${t().devices.device}`}
@@ -73,6 +74,8 @@ function DeviceSection(props: { model: Model; role: DeviceRole }) {
           </option>
         </Show>
       </select>
+      <Icon name="chevron-down" size={16} />
+      </div>
       <Show when={use().trouble}>
         {(trouble) => (
           <p class="device-trouble" role="status" data-testid={`trouble-${props.role}`}>

@@ -18,6 +18,9 @@ export function DialPad(props: { model: Model; keyTarget: EventTarget }) {
 
   const redialNumber = () => props.model.lastDialled() || (snapshot.last_call?.direction !== "inbound" ? (snapshot.last_call?.number ?? "") : "");
 
+  // How a call ended that stood is told by the after-call work; here it would only be in the way.
+  const failedCall = () => (snapshot.last_call?.answered_ms === null ? snapshot.last_call : undefined);
+
   const call = async (number: string): Promise<void> => {
     if (number === "" || !allowed()) return;
     if (await props.model.dial(number)) setText("");
@@ -97,7 +100,7 @@ export function DialPad(props: { model: Model; keyTarget: EventTarget }) {
         </Show>
       </div>
       <div class="scroll">
-        <Show when={snapshot.last_call}>{(last) => <EndedCard model={props.model} call={last()} compact />}</Show>
+        <Show when={failedCall()}>{(last) => <EndedCard model={props.model} call={last()} compact />}</Show>
         <Show when={props.model.can("demo_centre") && snapshot.sign_in.demo_numbers.length > 0}>
           <ul class="chips" aria-label={t().dial.demoNumbers}>
             <For each={snapshot.sign_in.demo_numbers}>

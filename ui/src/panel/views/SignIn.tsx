@@ -44,7 +44,7 @@ export function SignIn(props: { model: Model }) {
     <form class="view sign-in" onSubmit={submit} novalidate aria-label={t().signIn.title} data-testid="sign-in-form">
       <div class="scroll">
         <h1 class="view-title">{t().signIn.title}</h1>
-        <Show when={passwordKnown()}>
+        <Show when={passwordKnown() && failure() === null}>
           <p class="demo-hint">
             <strong>{t().signIn.demoTitle}</strong> {t().signIn.demoHint}
           </p>
