@@ -94,7 +94,7 @@ impl Bridge {
             SipEvent::Reoffered { offer, .. } => self.handle_reoffer(now, desk, session, &offer),
             SipEvent::ReofferAnswered { body, .. } => self.handle_reoffer_answered(now, desk, session, &body),
             SipEvent::ReofferFailed { status, .. } => self.handle_reoffer_failed(now, desk, status),
-            SipEvent::Confirmed { body, .. } if !body.is_empty() => self.handle_late_answer(now, desk, session, &body),
+            SipEvent::Confirmed { body, .. } => self.handle_late_answer(now, desk, session, &body),
             SipEvent::Info { content_type, body, .. } => {
                 if let Some((_, other)) = self.sides(session) {
                     let _ = desk.agent.info(now, other, &content_type, body);
@@ -232,7 +232,8 @@ impl Bridge {
         self.set_change(Change::None);
     }
 
-    /// The side that asked for an offer has answered it: the other side learns of it by an offer of its own.
+    /// The side that asked for an offer has answered it: the other side learns of it by an offer of its own. (Every other
+    /// ACK says nothing to us.)
     fn handle_late_answer(&mut self, now: Instant, desk: &mut Desk, session: SessionId, body: &[u8]) {
         let Some((leg, other)) = self.sides(session) else { return };
         let Phase::Talking { change: Change::Asked(asked), .. } = &self.phase else { return };

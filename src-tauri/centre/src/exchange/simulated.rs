@@ -138,7 +138,7 @@ impl Simulated {
     pub(super) fn handle_sip(&mut self, now: Instant, desk: &mut Desk, session: SessionId, event: SipEvent) -> Step {
         match event {
             SipEvent::Answered { body, .. } => return self.handle_answered(now, desk, session, &body),
-            SipEvent::Confirmed { body, .. } if !body.is_empty() => return self.handle_late_answer(now, desk, &body),
+            SipEvent::Confirmed { body, .. } => return self.handle_late_answer(now, desk, &body),
             SipEvent::Reoffered { offer, .. } => self.handle_reoffer(now, desk, session, &offer),
             SipEvent::Info { content_type, body, .. } => {
                 if let Some(digit) = digit_of_info(&content_type, &body) {
@@ -238,6 +238,8 @@ impl Simulated {
     fn handle_late_answer(&mut self, now: Instant, desk: &mut Desk, body: &[u8]) -> Step {
         let Phase::Talking { negotiated, .. } = &mut self.phase else { return Step::Goes(self.state()) };
         let accepted = match negotiated {
+            // The ACK to an answer of ours.
+            Some(_) if body.is_empty() => return Step::Goes(self.state()),
             Some(agreed) => offer_answer::accept_reoffer(&self.local, agreed, body),
             None => offer_answer::accept(&self.local, body),
         };

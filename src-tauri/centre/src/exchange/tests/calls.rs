@@ -235,3 +235,43 @@ fn an_offer_that_is_none_is_refused_before_it_rings() {
     assert_eq!(world.phones[0].refusal(session), Some(488));
     world.assert_at_rest();
 }
+
+#[test]
+fn a_caller_who_asks_for_our_offer_and_does_not_answer_it_has_no_call() {
+    let mut world = World::with_agent();
+    let caller = &mut world.phones[0];
+    let invite = deskline_core::sip::user_agent::Invite {
+        identity: caller.identity(),
+        target: deskline_core::sip::Uri::sip("9196", "centre.test"),
+        offer: Vec::new(),
+        headers: Headers::default(),
+    };
+    let session = caller.agent.invite(world.now, invite).unwrap();
+    world.settle();
+    let offered = |event: &SipEvent| matches!(event, SipEvent::Answered { body, .. } if body.starts_with(b"v=0"));
+    assert!(world.phones[0].events.iter().any(offered));
+    assert!(matches!(world.phones[0].end_of(session), Some(EndReason::Remote { .. })));
+    world.assert_at_rest();
+}
+
+#[test]
+fn a_side_that_asks_again_what_it_was_told_does_not_block_later_changes() {
+    let mut world = World::with_agent();
+    let callee = world.add_registered("1002");
+    let calling = world.dial(0, "1002");
+    let answered = world.answer(callee);
+    let told = world.phones[0].agreed().unwrap().remote;
+    world.phones[0].agent.reoffer(world.now, calling, Vec::new()).unwrap();
+    world.settle();
+    let again = world.phones[0].events.iter().rev().find_map(|event| match event {
+        SipEvent::ReofferAnswered { body, .. } => Some(String::from_utf8(body.clone()).unwrap()),
+        _ => None,
+    });
+    assert!(again.expect("an offer").contains(&format!("m=audio {} ", told.port())), "the relay, as before");
+
+    world.reoffer(callee, answered, Direction::SendOnly);
+    let asked = |event: &SipEvent| matches!(event, SipEvent::Reoffered { .. });
+    assert!(world.phones[0].events.iter().any(asked));
+    world.hang_up(0, calling);
+    world.assert_at_rest();
+}
