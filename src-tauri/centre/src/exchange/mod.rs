@@ -1,7 +1,7 @@
 //! The exchange: the whole centre as one pure machine. Messages, packets and time come in, what is to be sent comes out.
 //!
-//! Every request first meets the [gate](crate::gate). A REGISTER then goes to the [registrar](crate::registrar), an INVITE
-//! is routed: to phones ([`bridge`]: two legs and a media relay) or to a simulated far end ([`simulated`]: one leg).
+//! Every request first meets the gate. A REGISTER then goes to the registrar, an INVITE
+//! is routed: to phones (`bridge`: two legs and a media relay) or to a simulated far end (`simulated`: one leg).
 
 mod bridge;
 mod desk;

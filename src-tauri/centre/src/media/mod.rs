@@ -1,7 +1,7 @@
 //! The centre's media, pure: packets and time in, packets out. The sockets belong to whoever drives it; they are known
 //! here by [`PortId`].
 //!
-//! A call has either an [`Endpoint`] (the far end is simulated here) or a [`Relay`] (between two phones).
+//! A call has either an `Endpoint` (the far end is simulated here) or a `Relay` (between two phones).
 
 mod endpoint;
 mod heard;
@@ -30,7 +30,7 @@ pub struct PortId(pub u64);
 /// What is to be done about sockets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
-    /// Bind a socket at this address, any port; answered by [`Media::handle_bound`].
+    /// Bind a socket at this address, any port; answered by [`Exchange::handle_bound`](crate::exchange::Exchange::handle_bound).
     Bind {
         port: PortId,
         address: IpAddr,
