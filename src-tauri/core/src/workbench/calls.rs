@@ -52,7 +52,7 @@ impl Workbench {
             target: Some(uri),
         });
         self.agent_moved();
-        self.ask_media(Command::Tone(None));
+        self.tone(None);
         self.ask_media(Command::Devices { wanted: true });
         self.proceed(now, id);
         Ok(id)
@@ -145,10 +145,23 @@ impl Workbench {
         call.answered = Some(now);
         call.enter(now, State::Established { hold: Hold::Active, change: Change::None });
         let (id, direction) = (call.id, call.direction);
-        self.ask_media(Command::Tone(None));
+        self.timers.remove(&Timer::RingLimit(id));
+        self.tone(None);
         self.run_media(index);
         self.move_agent(now, agent::Input::Established { direction, hold: Hold::Active });
         self.edge(Edge::Established(id));
+    }
+
+    /// Nobody has answered for so long that the caller must be gone, or ought to hear of it. An agent who has answered
+    /// waits for a socket that does not come.
+    pub(super) fn rung_out(&mut self, now: Now, id: CallId) {
+        let Some(index) = self.index(id) else { return };
+        let call = &self.calls[index];
+        let cause = if matches!(call.state, State::Ringing { .. }) { EndCause::Missed } else { EndCause::MediaFailed };
+        if let Some(session) = call.session {
+            let _ = self.user_agent.reject(now.instant, session, 480, Headers::default());
+        }
+        self.finish(now, id, End { cause, status: Some(480) });
     }
 
     pub(super) fn hang_up(&mut self, now: Now, call: Option<CallId>) -> Result<(), Refusal> {
@@ -261,6 +274,7 @@ impl Workbench {
         call.ended = Some(now);
         call.enter(now, State::Ended(end));
         self.timers.remove(&Timer::AutoAnswer(id));
+        self.timers.remove(&Timer::RingLimit(id));
         self.ring(false);
         if let Some(media) = &call.media {
             self.ask_media(Command::Close { id: media.id });
@@ -282,7 +296,7 @@ impl Workbench {
             (false, true) if by_peer => Some(Tone::Busy),
             _ => None,
         };
-        self.ask_media(Command::Tone(tone));
+        self.tone(tone);
         if tone.is_some() {
             self.timers.insert(Timer::ToneOff, now.instant + BUSY_TONE);
         }
@@ -307,6 +321,11 @@ impl Workbench {
             self.ask_media(Command::Ring(on));
             self.track(self.tracked(if on { "sip_call_play_audio" } else { "sip_call_stop_audio" }));
         }
+    }
+
+    /// A tone in the agent's ear until another is set.
+    pub(super) fn tone(&mut self, tone: Option<Tone>) {
+        self.ask_media(Command::Tone(tone));
     }
 
     /// Starts or changes the streams of a call by its state and what is agreed.

@@ -1,14 +1,20 @@
 //! What the user agent reports.
 
+use std::time::Duration;
+
 use super::{Edge, NoticeCode, Output, Timer, Workbench, calls};
 use crate::agent;
 use crate::call::{Call, CallId, Change, Direction, End, EndCause, Hold, State};
 use crate::clock::Now;
+use crate::flow::Flow;
 use crate::media::{Command, Tone};
 use crate::pii::Pii;
 use crate::sdp::{LocalMedia, offer_answer};
 use crate::sip::user_agent::{self, Event};
 use crate::sip::{HeaderAccess, Headers, NameAddr, Request, SessionId};
+
+/// How long an incoming call rings at most: a caller whose CANCEL is lost must not ring for ever.
+const RING_LIMIT: Duration = Duration::from_secs(180);
 
 impl Workbench {
     pub(super) fn drain_user_agent(&mut self, now: Now) {
@@ -30,7 +36,7 @@ impl Workbench {
             }
             Event::Unregistered { id } => self.unregistered(id),
 
-            Event::Incoming { session, request, offer, .. } => self.incoming(now, session, &request, offer),
+            Event::Incoming { session, request, flow, offer } => self.incoming(now, session, &request, flow, offer),
             Event::Progress { session, status, body } => self.progress(now, session, status, &body),
             Event::Answered { session, body, .. } => self.answered(now, session, &body),
             Event::Confirmed { session, body } => self.confirmed(now, session, &body),
@@ -51,7 +57,11 @@ impl Workbench {
         }
     }
 
-    fn incoming(&mut self, now: Now, session: SessionId, request: &Request, offer: Vec<u8>) {
+    fn incoming(&mut self, now: Now, session: SessionId, request: &Request, flow: Flow, offer: Vec<u8>) {
+        if !self.is_from_registrar(flow) {
+            let _ = self.user_agent.reject(now.instant, session, 403, Headers::default());
+            return;
+        }
         let refuse = if !offer.is_empty() && !self.could_take(&offer) {
             Some((488, EndCause::NotAcceptable))
         } else if !self.calls.is_empty() {
@@ -75,8 +85,9 @@ impl Workbench {
         self.last_call = None;
         self.calls.push(call);
         let _ = self.user_agent.progress(now.instant, session, 180, Vec::new());
-        self.ask_media(Command::Tone(None));
+        self.tone(None);
         self.ask_media(Command::Devices { wanted: true });
+        self.timers.insert(Timer::RingLimit(id), now.instant + RING_LIMIT);
         if let Some(after) = self.config.auto_answer {
             self.timers.insert(Timer::AutoAnswer(id), now.instant + after);
         }
@@ -85,6 +96,13 @@ impl Workbench {
         }
         self.move_agent(now, agent::Input::Ringing);
         self.edge(Edge::Ringing(id));
+    }
+
+    /// Calls come by the server where we are registered. Whatever else knocks at an open port is a scanner: its calls
+    /// neither ring nor stand in the call list.
+    fn is_from_registrar(&self, flow: Flow) -> bool {
+        let address = |flow: Flow| flow.remote.ip().to_canonical();
+        self.registration.flow().is_some_and(|ours| address(ours) == address(flow))
     }
 
     fn inbound_call(&mut self, now: Now, session: SessionId, request: &Request, offer: Vec<u8>) -> Call {
@@ -135,10 +153,10 @@ impl Workbench {
         }
         let early_media = self.calls[index].media.as_ref().is_some_and(|media| media.negotiated.is_some());
         if early_media {
-            self.ask_media(Command::Tone(None));
+            self.tone(None);
             self.run_media(index);
         } else if status == 180 {
-            self.ask_media(Command::Tone(Some(Tone::RingBack)));
+            self.tone(Some(Tone::RingBack));
         }
     }
 

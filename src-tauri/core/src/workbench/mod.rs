@@ -184,9 +184,14 @@ enum Timer {
     Reconnect,
     /// Answer this call by ourselves.
     AutoAnswer(CallId),
+    /// Nobody has answered this call, and its caller (or the CANCEL) is lost: stop ringing.
+    RingLimit(CallId),
     /// The busy tone has been heard long enough.
     ToneOff,
 }
+
+/// One agent needs a handful of sessions; whoever floods us fills no more than this.
+const LIMITS: user_agent::Limits = user_agent::Limits { sessions: 64, transactions: 2_000 };
 
 pub struct Workbench {
     config: Config,
@@ -221,7 +226,7 @@ struct Ids {
 
 impl Workbench {
     pub fn new(now: Now, config: Config) -> Self {
-        let user_agent = UserAgent::new(
+        let mut user_agent = UserAgent::new(
             user_agent::Config {
                 product: config.product.clone(),
                 timers: crate::sip::transaction::Timers::default(),
@@ -229,6 +234,7 @@ impl Workbench {
             },
             config.seed,
         );
+        user_agent.set_limits(LIMITS);
         Self {
             user_agent,
             agent: Agent::new(now),
@@ -393,7 +399,8 @@ impl Workbench {
                     // The caller may have gone in the meantime: then there is nothing to answer.
                     let _ = self.answer(now, Some(call));
                 }
-                Timer::ToneOff => self.outputs.push_back(Output::Media(core_media::Command::Tone(None))),
+                Timer::RingLimit(call) => self.rung_out(now, call),
+                Timer::ToneOff => self.tone(None),
             }
         }
     }

@@ -1,0 +1,69 @@
+//! Hold, by us and by the peer.
+
+use super::*;
+
+#[test]
+fn outbound_call_held_and_retrieved() {
+    let mut bench = Bench::ready();
+    let id = bench.command(Command::Call(Pii::new("1002".into()))).unwrap().unwrap();
+    assert_eq!(bench.code(), 8);
+    let (session, _) = bench.far_session();
+    bench.far(|far, now| far.progress(now, session, 180, Vec::new()).unwrap());
+    assert!(bench.edges.contains(&Edge::Alerting(id)));
+    assert!(bench.media.contains(&core_media::Command::Tone(Some(Tone::RingBack))));
+    bench.far_answers();
+    assert_eq!(bench.code(), 10);
+
+    bench.command(Command::Hold(None)).unwrap();
+    assert_eq!(bench.last_run().1, SendSource::HoldMusic, "the microphone closes at once");
+    assert_eq!(bench.command(Command::Retrieve(None)), Err(Refusal::CallState), "one re-INVITE at a time");
+    let offer = bench.far_events.iter().rev().find_map(|event| match event {
+        Event::Reoffered { offer, .. } => Some(offer.clone()),
+        _ => None,
+    });
+    let (answer, agreed) = offer_answer::answer(&far_media(), &offer.unwrap()).unwrap();
+    assert_eq!(agreed.direction, Direction::RecvOnly, "the peer is to hear music");
+    bench.far(|far, now| far.accept_reoffer(now, session, answer).unwrap());
+    assert_eq!(bench.code(), 12);
+    assert_eq!(bench.last_run(), (Direction::SendOnly, SendSource::HoldMusic));
+
+    bench.command(Command::Retrieve(Some(id))).unwrap();
+    let offer = bench.far_events.iter().rev().find_map(|event| match event {
+        Event::Reoffered { offer, .. } => Some(offer.clone()),
+        _ => None,
+    });
+    let (answer, _) = offer_answer::answer(&far_media(), &offer.unwrap()).unwrap();
+    bench.far(|far, now| far.accept_reoffer(now, session, answer).unwrap());
+    assert_eq!(bench.code(), 10);
+    assert_eq!(bench.last_run(), (Direction::SendRecv, SendSource::Microphone));
+    bench.far(|far, now| far.hang_up(now, session).unwrap());
+    assert_eq!((bench.code(), bench.end()), (5, EndCause::PeerHungUp));
+}
+
+#[test]
+fn refused_hold_leaves_the_call_as_it_was() {
+    let mut bench = Bench::ready();
+    bench.command(Command::Call(Pii::new("1002".into()))).unwrap();
+    bench.far_answers();
+    let (session, _) = bench.far_session();
+    bench.command(Command::Hold(None)).unwrap();
+    bench.far(|far, now| far.refuse_reoffer(now, session, 488).unwrap());
+    assert_eq!(bench.code(), 10);
+    assert_eq!(bench.last_run(), (Direction::SendRecv, SendSource::Microphone));
+    assert_eq!(bench.desk.notices().len(), 1);
+}
+
+#[test]
+fn peer_that_holds_is_shown_and_heard_again() {
+    let mut bench = Bench::ready();
+    bench.command(Command::Call(Pii::new("1002".into()))).unwrap();
+    bench.far_answers();
+    let (session, _) = bench.far_session();
+    let hold = LocalMedia { direction: Direction::SendOnly, version: 2, ..far_media() };
+    bench.far(|far, now| far.reoffer(now, session, offer_answer::offer(&hold)).unwrap());
+    assert!(bench.desk.calls()[0].held_by_peer());
+    assert_eq!(bench.code(), 10, "held by the peer is not held by us");
+    let retrieve = LocalMedia { version: 3, ..far_media() };
+    bench.far(|far, now| far.reoffer(now, session, offer_answer::offer(&retrieve)).unwrap());
+    assert!(!bench.desk.calls()[0].held_by_peer());
+}
