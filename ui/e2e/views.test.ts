@@ -110,6 +110,21 @@ test("every notice has its text in both languages, leads on, and can be dismisse
   await page.getByTestId("devices-view").waitFor();
 });
 
+test("several notices take the room of the most urgent one, until the others are asked for", async () => {
+  await world(page, (fake) => {
+    fake.notice("store_recovered", "info");
+    fake.notice("ringer_missing", "warning");
+    fake.notice("microphone_missing", "error");
+  });
+  expect(await page.getByTestId("notice").count()).toBe(1);
+  expect(await text("notice")).toContain("没有麦克风");
+  expect(await text("notices-more")).toBe("还有 2 条提示");
+  await page.getByTestId("notices-more").click();
+  expect(await page.getByTestId("notice").count()).toBe(3);
+  await page.getByTestId("nav-devices").click();
+  expect(await text("notice")).toContain("通话记录已重建");
+});
+
 test("every error of a command has its text in both languages", async () => {
   for (const texts of [zhCN, en]) {
     await speak(page, texts.tag);

@@ -285,6 +285,8 @@ export const en: Texts = {
     reconnectingCall: "Connection lost. The call goes on. Reconnecting…",
     retryIn: (seconds) => `Next try in ${seconds} s`,
     retrying: "Trying now",
+    more: (count) => `${count} more`,
+    fewer: "Show fewer",
   },
   workspace: {
     label: "Workspace",

@@ -251,6 +251,8 @@ export interface Texts {
     reconnectingCall: string;
     retryIn: (seconds: number) => string;
     retrying: string;
+    more: (count: number) => string;
+    fewer: string;
   };
   workspace: {
     label: string;

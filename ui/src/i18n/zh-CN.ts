@@ -285,6 +285,8 @@ export const zhCN: Texts = {
     reconnectingCall: "连接中断，通话仍在继续，正在重连…",
     retryIn: (seconds) => `${seconds} 秒后重试`,
     retrying: "正在重试",
+    more: (count) => `还有 ${count} 条提示`,
+    fewer: "收起提示",
   },
   workspace: {
     label: "工作区",

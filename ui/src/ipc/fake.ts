@@ -414,6 +414,7 @@ function initialSnapshot(): Snapshot {
       password_known: true,
       demo_numbers: [
         { number: "1002", kind: "agent" },
+        { number: "1003", kind: "agent" },
         { number: "9000", kind: "echo" },
         { number: "9001", kind: "busy" },
         { number: "9002", kind: "no_answer" },

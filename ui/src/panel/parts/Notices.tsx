@@ -1,19 +1,30 @@
-import { For, Show } from "solid-js";
+import { createSignal, For, Show } from "solid-js";
 
 import { useNow } from "../clock";
 import { secondsLeft } from "../format";
 import { Icon } from "../icons/Icon";
 import type { IconName } from "../icons/drawings";
-import type { NoticeLevel } from "../../ipc/generated";
+import type { Notice, NoticeLevel } from "../../ipc/generated";
 import type { Model } from "../model";
 
+const URGENCY: readonly NoticeLevel[] = ["error", "warning", "info"];
 const ICONS: Record<NoticeLevel, IconName> = { info: "info", warning: "triangle-alert", error: "circle-alert" };
 
-/** What the agent should know now: a lost connection, and the notices of the program with what to do next. */
+/**
+ * What the agent should know now: a lost connection, and the notices of the program with what to do next. Several take
+ * the room of one, the most urgent, until the others are asked for.
+ */
 export function Notices(props: { model: Model }) {
   const t = () => props.model.texts();
   const snapshot = props.model.snapshot;
-  const device = (code: string) => /^(microphone|speaker|ringer)_/.test(code);
+  const [all, showAll] = createSignal(false);
+  const device = (notice: Notice) => /^(microphone|speaker|ringer)_/.test(notice.code);
+  // The devices' own view tells their trouble beside each of them.
+  const notices = () =>
+    snapshot.notices
+      .filter((notice) => props.model.view() !== "devices" || !device(notice))
+      .sort((a, b) => URGENCY.indexOf(a.level) - URGENCY.indexOf(b.level));
+  const shown = () => (all() ? notices() : notices().slice(0, 1));
 
   return (
     <div class="notices" aria-live="polite">
@@ -34,14 +45,14 @@ export function Notices(props: { model: Model }) {
           </div>
         )}
       </Show>
-      <For each={snapshot.notices}>
+      <For each={shown()}>
         {(notice) => (
           <div class="notice" data-level={notice.level} role={notice.level === "error" ? "alert" : "status"} data-testid="notice" data-code={notice.code}>
             <Icon name={ICONS[notice.level]} size={16} />
             <div class="notice-text">
               <p class="notice-title">{t().notice[notice.code].title}</p>
               <p class="notice-hint">{t().notice[notice.code].hint}</p>
-              <Show when={device(notice.code) && props.model.view() !== "devices"}>
+              <Show when={device(notice)}>
                 <button type="button" class="link" data-testid="notice-devices" onClick={() => props.model.show("devices")}>
                   {t().navigation.devices}
                 </button>
@@ -60,6 +71,11 @@ export function Notices(props: { model: Model }) {
           </div>
         )}
       </For>
+      <Show when={notices().length > 1}>
+        <button type="button" class="notices-more" aria-expanded={all()} data-testid="notices-more" onClick={() => showAll(!all())}>
+          {all() ? t().banner.fewer : t().banner.more(notices().length - 1)}
+        </button>
+      </Show>
     </div>
   );
 }

@@ -18,6 +18,10 @@ export function DialPad(props: { model: Model; keyTarget: EventTarget }) {
 
   const redialNumber = () => props.model.lastDialled() || (snapshot.last_call?.direction !== "inbound" ? (snapshot.last_call?.number ?? "") : "");
 
+  // One of each kind: the other demo agents are dialled by hand.
+  const demoNumbers = () =>
+    props.model.can("demo_centre") ? snapshot.sign_in.demo_numbers.filter(({ kind }, at, all) => all.findIndex((other) => other.kind === kind) === at) : [];
+
   // How a call ended that stood is told by the after-call work; here it would only be in the way.
   const failedCall = () => (snapshot.last_call?.answered_ms === null ? snapshot.last_call : undefined);
 
@@ -101,9 +105,9 @@ export function DialPad(props: { model: Model; keyTarget: EventTarget }) {
       </div>
       <div class="scroll">
         <Show when={failedCall()}>{(last) => <EndedCard model={props.model} call={last()} compact />}</Show>
-        <Show when={props.model.can("demo_centre") && snapshot.sign_in.demo_numbers.length > 0}>
+        <Show when={demoNumbers().length > 0}>
           <ul class="chips" aria-label={t().dial.demoNumbers}>
-            <For each={snapshot.sign_in.demo_numbers}>
+            <For each={demoNumbers()}>
               {(demo) => (
                 <li>
                   <button
