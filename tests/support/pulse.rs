@@ -77,18 +77,30 @@ impl Pulse {
     /// use ALSA get them through ALSA's own plug-in.
     ///
     /// # Errors
-    /// When ALSA's configuration cannot be written.
+    /// When a file of it cannot be written.
     pub fn environment(&self, seat: &str) -> anyhow::Result<Vec<(String, String)>> {
         let alsa = self.scratch.write(
             "alsa.conf",
             "</usr/share/alsa/alsa.conf>\npcm.!default { type pulse }\nctl.!default { type pulse }\n",
         )?;
-        Ok(vec![
-            ("PULSE_SERVER".into(), self.address()),
+        let mut environment = self.server_environment()?;
+        environment.extend([
             ("PULSE_SINK".into(), format!("speaker_{seat}")),
             ("PULSE_SOURCE".into(), format!("mic_{seat}")),
             ("ALSA_CONFIG_PATH".into(), alsa.display().to_string()),
-        ])
+        ]);
+        Ok(environment)
+    }
+
+    /// What a program needs to find this server, whatever devices it has.
+    ///
+    /// # Errors
+    /// When a file of it cannot be written.
+    pub fn server_environment(&self) -> anyhow::Result<Vec<(String, String)>> {
+        // Every home folder has such a file once any program has sounded there; the server wants its length, not its
+        // content.
+        let cookie = self.scratch.write("cookie", [0; 256])?;
+        Ok(vec![("PULSE_SERVER".into(), self.address()), ("PULSE_COOKIE".into(), cookie.display().to_string())])
     }
 
     /// Takes a device away, as if it was unplugged.
