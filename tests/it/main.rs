@@ -2,7 +2,14 @@
 #![allow(clippy::unwrap_used)]
 
 mod architecture;
+mod calls;
 mod centre;
+mod devices;
 mod hostile_input;
+mod malformed;
+mod privacy;
+mod registration;
 mod rigs;
+mod seat;
 mod types;
+mod window;
