@@ -12,4 +12,3 @@ mod registration;
 mod rigs;
 mod seat;
 mod types;
-mod window;

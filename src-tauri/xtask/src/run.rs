@@ -19,7 +19,7 @@ pub fn run() -> anyhow::Result<()> {
     setup::setup(if display { Purpose::Run } else { Purpose::Demo })?;
     ui::build()?;
     // With this feature the UI is inside the program; without it the program asks the UI's development server.
-    shell::run(shell::cargo(["build", "--package", "deskline", "--features", "tauri/custom-protocol"]))?;
+    shell::run(shell::cargo(["build", "--package", "deskline", "--features", "custom-protocol"]))?;
     #[cfg(unix)]
     if !display {
         return demo::demo();

@@ -48,19 +48,9 @@ pub fn test(args: &[String]) -> anyhow::Result<()> {
     checks.finish()
 }
 
-/// `cargo COMMAND` over the whole workspace with the features under test.
+/// `cargo COMMAND` over the whole workspace with the features under test: the UI is inside the application.
 fn test_args<'a>(command: &'a str, more: &[&'a str]) -> Vec<&'a str> {
-    let mut args = vec![command, "--workspace"];
-    if application_has_features() {
-        args.extend(["--features", "tauri/custom-protocol"]);
-    }
-    args.extend(more);
-    args
-}
-
-/// Does the root package link Tauri?
-fn application_has_features() -> bool {
-    std::fs::read_to_string(shell::root().join("Cargo.toml")).is_ok_and(|manifest| manifest.contains("\ntauri = "))
+    [&[command, "--workspace", "--features", "deskline/custom-protocol"], more].concat()
 }
 
 /// What was checked so far.

@@ -45,14 +45,7 @@ pub fn bench(args: &[String]) -> anyhow::Result<()> {
     shell::run(shell::cargo(["build", "--release", "--package", "deskline-headless"]))?;
     if extent.window {
         ui::build()?;
-        shell::run(shell::cargo([
-            "build",
-            "--release",
-            "--package",
-            "deskline",
-            "--features",
-            "tauri/custom-protocol",
-        ]))?;
+        shell::run(shell::cargo(["build", "--release", "--package", "deskline", "--features", "custom-protocol"]))?;
     }
     let load = shell::output(shell::command("cat", ["/proc/loadavg"])).unwrap_or_default();
     let mut figures = set_up::measure(extent)?;
