@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::media::Socket;
-use super::{Edge, Output, Refusal, Timer, Workbench, sign_in, target};
+use super::{Edge, NoticeCode, Output, Refusal, Timer, Workbench, sign_in, target};
 use crate::account::Account;
 use crate::agent;
 use crate::call::{Call, CallId, Change, Direction, End, EndCause, Hold, Media, State};
@@ -212,15 +212,29 @@ impl Workbench {
         Ok(())
     }
 
-    pub(super) fn mute(&mut self, muted: bool) {
-        if self.muted == muted {
-            return;
+    /// Tells the far side of every call where we are to be found from now on: a re-INVITE with an unchanged description
+    /// (RFC 3261 §12.2.1.1, target refresh). One that is under way tells it as well.
+    pub(super) fn refresh_calls(&mut self, now: Now) {
+        for index in 0..self.calls.len() {
+            let call = &self.calls[index];
+            let (State::Established { hold, change: Change::None }, Some(session)) = (&call.state, call.session) else {
+                continue;
+            };
+            let Some(local) = self.local_media(index, *hold) else { continue };
+            let offer = self.offer(index, &local);
+            let _ = self.user_agent.reoffer(now.instant, session, offer);
         }
-        self.muted = muted;
-        self.ask_media(Command::Mute(muted));
-        if let Some(index) = self.calls.iter().position(Call::is_established) {
+    }
+
+    /// Only a call that stands can be muted: none begins with a microphone that the agent has forgotten.
+    pub(super) fn mute(&mut self, muted: bool) -> Result<(), Refusal> {
+        let index = self.find(None, Call::is_established)?;
+        if self.muted != muted {
+            self.muted = muted;
+            self.ask_media(Command::Mute(muted));
             self.track_call(if muted { "sip_call_mute" } else { "sip_call_unmute" }, index);
         }
+        Ok(())
     }
 
     pub(super) fn dtmf(&mut self, now: Now, call: Option<CallId>, digits: &str) -> Result<(), Refusal> {
@@ -282,7 +296,6 @@ impl Workbench {
         if self.calls.is_empty() {
             self.calm_down(now, stood, outgoing, end);
         }
-        self.close_lingering();
         self.outputs.push_back(Output::Record(Box::new(call.clone())));
         self.last_call = Some(call);
         self.edge(Edge::Ended(id, end));
@@ -301,6 +314,8 @@ impl Workbench {
             self.timers.insert(Timer::ToneOff, now.instant + BUSY_TONE);
         }
         self.ask_media(Command::Devices { wanted: false });
+        // What was wrong with the call went with it.
+        self.heal(|code| matches!(code, NoticeCode::HoldRefused | NoticeCode::DtmfRefused));
         if self.muted {
             self.muted = false;
             self.ask_media(Command::Mute(false));
@@ -310,6 +325,7 @@ impl Workbench {
         self.move_agent(now, agent::Input::CallOver { after_call_work, registered });
         if matches!(self.registration, sign_in::Registration::Offline { .. }) {
             // The registration was refused for good while the call stood.
+            self.release_media();
             self.move_agent(now, agent::Input::RegistrationRefused);
         }
     }
@@ -325,6 +341,7 @@ impl Workbench {
 
     /// A tone in the agent's ear until another is set.
     pub(super) fn tone(&mut self, tone: Option<Tone>) {
+        self.timers.remove(&Timer::ToneOff);
         self.ask_media(Command::Tone(tone));
     }
 

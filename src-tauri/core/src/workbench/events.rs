@@ -179,11 +179,8 @@ impl Workbench {
 
     fn confirmed(&mut self, now: Now, session: SessionId, body: &[u8]) {
         let Some(index) = self.of_session(session) else { return };
-        if body.is_empty() {
-            return;
-        }
         let id = self.calls[index].id;
-        if self.take_answer(index, body).is_ok() {
+        if !body.is_empty() && self.take_answer(index, body).is_ok() {
             self.run_media(index);
             self.touch();
         } else if self.calls[index].media.as_ref().is_none_or(|media| media.negotiated.is_none()) {
@@ -230,6 +227,8 @@ impl Workbench {
         self.calls[index].enter(now, State::Established { hold, change: Change::None });
         if self.take_answer(index, body).is_err() {
             self.notify(now, NoticeCode::HoldRefused);
+        } else if change != Change::None {
+            self.heal(|code| code == NoticeCode::HoldRefused);
         }
         self.run_media(index);
         let direction = self.calls[index].direction;
@@ -238,10 +237,14 @@ impl Workbench {
 
     fn reoffer_failed(&mut self, now: Now, session: SessionId) {
         let Some(index) = self.of_session(session) else { return };
-        let State::Established { hold, .. } = self.calls[index].state else { return };
+        let State::Established { hold, change } = self.calls[index].state else { return };
         self.calls[index].state = State::Established { hold, change: Change::None };
         self.run_media(index);
-        self.notify(now, NoticeCode::HoldRefused);
+        self.touch();
+        // Without a change it was no more than a refresh: see `refresh_calls`.
+        if change != Change::None {
+            self.notify(now, NoticeCode::HoldRefused);
+        }
     }
 
     /// DTMF of a peer that sends it by INFO.

@@ -93,24 +93,29 @@ impl Workbench {
                 {
                     self.media.spare = Spare::Failed { local };
                     self.socket_failed(now);
+                } else if let Some(call) = self.of_media(id).map(|call| call.id) {
+                    // The socket was there, but no stream can be made on it.
+                    self.give_up(now, call, EndCause::MediaFailed);
                 }
             }
             core_media::Event::FirstPacket { .. } => {}
             core_media::Event::DtmfReceived { id, digit } => {
-                let call = self.calls.iter().find(|call| call.media.as_ref().is_some_and(|media| media.id == id));
-                if let Some(call) = call {
-                    self.edge(super::Edge::Dtmf(call.id, digit));
+                if let Some(call) = self.of_media(id).map(|call| call.id) {
+                    self.edge(super::Edge::Dtmf(call, digit));
                 }
             }
             core_media::Event::DeviceTrouble { role, trouble } => {
-                self.notices.retain(|notice| !matches!(notice.code, NoticeCode::Device(its, _) if its == role));
+                self.heal(|code| matches!(code, NoticeCode::Device(its, _) if its == role));
                 self.notify(now, NoticeCode::Device(role, trouble));
             }
             core_media::Event::DeviceHealed { role } => {
-                self.notices.retain(|notice| !matches!(notice.code, NoticeCode::Device(its, _) if its == role));
-                self.touch();
+                self.heal(|code| matches!(code, NoticeCode::Device(its, _) if its == role));
             }
         }
+    }
+
+    fn of_media(&self, id: MediaId) -> Option<&call::Call> {
+        self.calls.iter().find(|call| call.media.as_ref().is_some_and(|media| media.id == id))
     }
 
     /// A call that waits for a socket gets it.

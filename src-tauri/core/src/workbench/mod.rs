@@ -199,8 +199,8 @@ pub struct Workbench {
     agent: Agent,
     registration: Registration,
     account: Option<Account>,
-    /// The flow of a registration that was refused while a call needs it.
-    lingering: Option<Flow>,
+    /// Flows of accounts that are gone, along which sessions still say goodbye.
+    lingering: Vec<Flow>,
     /// Live calls, oldest first. One at a time for now; nothing below relies on that.
     calls: Vec<Call>,
     last_call: Option<Call>,
@@ -240,7 +240,7 @@ impl Workbench {
             agent: Agent::new(now),
             registration: Registration::Offline { failure: None },
             account: None,
-            lingering: None,
+            lingering: Vec::new(),
             calls: Vec::new(),
             last_call: None,
             muted: false,
@@ -274,6 +274,7 @@ impl Workbench {
         self.fire_timers(now);
         self.user_agent.handle_timeout(now.instant);
         self.drain_user_agent(now);
+        self.close_lingering();
     }
 
     pub fn poll_output(&mut self) -> Option<Output> {
@@ -340,7 +341,7 @@ impl Workbench {
             Command::HangUp(call) => self.hang_up(now, call)?,
             Command::Hold(call) => self.hold(now, call)?,
             Command::Retrieve(call) => self.retrieve(now, call)?,
-            Command::Mute(muted) => self.mute(muted),
+            Command::Mute(muted) => self.mute(muted)?,
             Command::Dtmf { call, digits } => self.dtmf(now, call, digits.expose())?,
             Command::DismissCall => self.last_call = None,
             Command::DismissNotice(id) => self.notices.retain(|notice| notice.id != id),
@@ -354,6 +355,10 @@ impl Workbench {
             return Err(Refusal::NotSignedIn);
         }
         self.agent.handle(now, input).map_err(|_| Refusal::Agent(self.agent))?;
+        if self.agent.state == agent::State::Ready && !self.registration.is_registered() {
+            // Nobody could call: ready as soon as the registration is restored.
+            self.move_agent(now, agent::Input::RegistrationLost);
+        }
         match input {
             agent::Input::Ready => self.track(self.tracked("sip_call_set_idle")),
             agent::Input::Break(_) => self.track(self.tracked("sip_call_set_resting")),
@@ -422,6 +427,14 @@ impl Workbench {
     fn tracked(&self, name: &'static str) -> telemetry::Event {
         let extension = self.account.as_ref().map(|account| account.user.expose().clone()).unwrap_or_default();
         telemetry::Event::new(name).text("extNo", extension)
+    }
+
+    fn heal(&mut self, healed: impl Fn(NoticeCode) -> bool) {
+        let before = self.notices.len();
+        self.notices.retain(|notice| !healed(notice.code));
+        if self.notices.len() != before {
+            self.touch();
+        }
     }
 
     fn notify(&mut self, now: Now, code: NoticeCode) {

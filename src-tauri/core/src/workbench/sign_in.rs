@@ -105,10 +105,14 @@ impl Registration {
 impl Workbench {
     pub(super) fn sign_in(&mut self, now: Now, account: Account) -> Result<(), Refusal> {
         account.check()?;
-        if !matches!(self.registration, Registration::Offline { .. }) {
+        if !matches!(self.registration, Registration::Offline { .. } | Registration::Unregistering { .. }) {
             return Err(Refusal::AlreadySignedIn);
         }
         self.agent.handle(now, agent::Input::SignIn).map_err(|_| Refusal::AlreadySignedIn)?;
+        if matches!(self.registration, Registration::Unregistering { .. }) {
+            // A server that does not answer keeps nobody from signing in anew.
+            self.signed_out();
+        }
         self.account = Some(account);
         self.track(self.tracked("sip_call_init").text("extPwd", telemetry::PASSWORD_MASK).text("content", ""));
         self.track(self.tracked("sip_call_register"));
@@ -131,16 +135,17 @@ impl Workbench {
         self.timers.remove(&Timer::Reconnect);
         self.release_media();
         match self.registration.clone() {
-            Registration::Registering { id, flow } | Registration::Registered { id, flow, .. } => {
+            Registration::Registering { id, flow }
+            | Registration::Registered { id, flow, .. }
+            | Registration::Restoring { id, flow: Some(flow), .. } => {
                 self.registration = Registration::Unregistering { id, flow: Some(flow) };
                 if self.user_agent.unregister(now.instant, id).is_err() {
                     self.signed_out();
                 }
             }
-            Registration::Restoring { id, flow, .. } => {
-                // There may be no way to tell the server: the binding runs out by itself.
+            Registration::Restoring { id, flow: None, .. } => {
+                // There is no way to tell the server: the binding runs out by itself.
                 let _ = self.user_agent.unregister(now.instant, id);
-                self.close(flow);
                 self.signed_out();
             }
             _ => self.signed_out(),
@@ -152,7 +157,7 @@ impl Workbench {
     fn signed_out(&mut self) {
         let flow = self.registration.flow();
         self.registration = Registration::Offline { failure: None };
-        self.close(flow);
+        self.lingering.extend(flow);
         self.edge(Edge::Unregistered);
     }
 
@@ -228,6 +233,9 @@ impl Workbench {
         self.registration = Registration::Registered { id, flow, since: now };
         self.timers.remove(&Timer::SignInGuard);
         self.timers.remove(&Timer::Reconnect);
+        if !first {
+            self.refresh_calls(now);
+        }
         self.prepare_media(flow);
         self.move_agent(now, agent::Input::Registered);
         if self.agent.state == agent::State::SignedIn {
@@ -287,10 +295,11 @@ impl Workbench {
         self.registration = Registration::Offline { failure: Some(failure) };
         self.timers.remove(&Timer::SignInGuard);
         self.timers.remove(&Timer::Reconnect);
-        self.release_media();
+        if self.calls.is_empty() {
+            self.release_media();
+        }
         self.drain_user_agent(now);
-        self.lingering = flow;
-        self.close_lingering();
+        self.lingering.extend(flow);
         self.move_agent(now, agent::Input::RegistrationRefused);
         self.edge(Edge::RegistrationFailed(failure));
     }
@@ -325,11 +334,13 @@ impl Workbench {
         self.timers.get(&Timer::Reconnect).copied()
     }
 
-    /// Closes the flow of an account that is gone, once no call needs it any more.
+    /// Closes the flows of accounts that are gone, once no session needs them any more: a BYE and its answer still do.
     pub(super) fn close_lingering(&mut self) {
-        if self.calls.is_empty() {
-            let flow = self.lingering.take();
-            self.close(flow);
+        let (sessions, ..) = self.user_agent.load();
+        if sessions == 0 {
+            for flow in std::mem::take(&mut self.lingering) {
+                self.close(Some(flow));
+            }
         }
     }
 

@@ -67,3 +67,24 @@ fn peer_that_holds_is_shown_and_heard_again() {
     bench.far(|far, now| far.reoffer(now, session, offer_answer::offer(&retrieve)).unwrap());
     assert!(!bench.desk.calls()[0].held_by_peer());
 }
+
+#[test]
+fn notice_of_a_refused_hold_goes_with_the_next_success_or_the_call() {
+    let mut bench = Bench::ready();
+    for succeeds in [true, false] {
+        bench.command(Command::Call(Pii::new("1002".into()))).unwrap();
+        bench.far_answers();
+        let (session, _) = bench.far_session();
+        bench.command(Command::Hold(None)).unwrap();
+        bench.far(|far, now| far.refuse_reoffer(now, session, 488).unwrap());
+        assert_eq!(bench.desk.notices().len(), 1);
+        if succeeds {
+            bench.command(Command::Hold(None)).unwrap();
+            bench.far_accepts_reoffer();
+            assert_eq!(bench.code(), 12);
+            assert!(bench.desk.notices().is_empty());
+        }
+        bench.command(Command::HangUp(None)).unwrap();
+        assert!(bench.desk.notices().is_empty());
+    }
+}

@@ -126,3 +126,12 @@ fn calls_of_strangers_neither_ring_nor_stand_in_the_call_list() {
     bench.far_calls();
     assert_eq!(bench.code(), 6, "those of our own server ring");
 }
+
+#[test]
+fn caller_that_never_describes_its_media_is_hung_up() {
+    let mut bench = Bench::ready();
+    let session = bench.far_calls_with(Vec::new());
+    bench.command(Command::Answer(None)).unwrap();
+    assert_eq!(bench.end(), EndCause::NotAcceptable, "the ACK came without an answer to our offer");
+    assert!(bench.far_events.iter().any(|event| matches!(event, Event::Ended { session: its, .. } if *its == session)));
+}

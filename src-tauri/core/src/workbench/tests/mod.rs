@@ -327,6 +327,25 @@ impl Bench {
         self.settle();
     }
 
+    /// The far side accepts the desk's last re-INVITE.
+    fn far_accepts_reoffer(&mut self) {
+        let reoffered = self.far_events.iter().rev().find_map(|event| match event {
+            Event::Reoffered { session, offer } => Some((*session, offer.clone())),
+            _ => None,
+        });
+        let (session, offer) = reoffered.expect("the far side received a re-INVITE");
+        let (answer, _) = offer_answer::answer(&far_media(), &offer).unwrap();
+        self.far(|far, now| far.accept_reoffer(now, session, answer).unwrap());
+    }
+
+    /// The session whose end the far side was told last.
+    fn far_calls_ended(&self) -> Option<SessionId> {
+        self.far_events.iter().rev().find_map(|event| match event {
+            Event::Ended { session, .. } => Some(*session),
+            _ => None,
+        })
+    }
+
     fn far(&mut self, act: impl FnOnce(&mut UserAgent, Instant)) {
         act(&mut self.far, self.now.instant);
         self.settle();
@@ -350,6 +369,14 @@ impl Bench {
             _ => None,
         };
         self.media.iter().rev().find_map(ring).unwrap_or(false)
+    }
+
+    fn last_tone(&self) -> Option<Tone> {
+        let tone = |command: &core_media::Command| match command {
+            core_media::Command::Tone(tone) => Some(*tone),
+            _ => None,
+        };
+        self.media.iter().rev().find_map(tone).flatten()
     }
 
     fn end(&self) -> EndCause {

@@ -56,3 +56,44 @@ fn cancelled_call_never_stands() {
     assert_eq!((bench.end(), bench.code()), (EndCause::Cancelled, 3));
     assert!(bench.sent.iter().any(|line| line.starts_with("CANCEL ")));
 }
+
+#[test]
+fn busy_tone_of_one_call_never_cuts_the_ring_back_of_the_next() {
+    let mut bench = Bench::ready();
+    bench.command(Command::Call(Pii::new("9".into()))).unwrap();
+    let (session, _) = bench.far_session();
+    bench.far(|far, now| far.reject(now, session, 486, Headers::default()).unwrap());
+    assert_eq!(bench.last_tone(), Some(Tone::Busy));
+    bench.pass(Duration::from_secs(1));
+    bench.command(Command::Call(Pii::new("1002".into()))).unwrap();
+    let (session, _) = bench.far_session();
+    bench.far(|far, now| far.progress(now, session, 180, Vec::new()).unwrap());
+    bench.pass(Duration::from_secs(5));
+    assert_eq!(bench.last_tone(), Some(Tone::RingBack));
+    bench.command(Command::HangUp(None)).unwrap();
+    assert_eq!(bench.last_tone(), None);
+}
+
+#[test]
+fn microphone_is_open_at_the_start_of_every_call() {
+    let mut bench = Bench::ready();
+    assert_eq!(bench.command(Command::Mute(true)), Err(Refusal::NoCall));
+    bench.command(Command::Call(Pii::new("1002".into()))).unwrap();
+    assert_eq!(bench.command(Command::Mute(true)), Err(Refusal::CallState));
+    bench.far_answers();
+    assert!(!bench.desk.muted());
+    bench.command(Command::Mute(true)).unwrap();
+    bench.command(Command::HangUp(None)).unwrap();
+    assert!(!bench.desk.muted());
+}
+
+#[test]
+fn call_whose_stream_cannot_be_started_ends() {
+    let mut bench = Bench::ready();
+    bench.command(Command::Call(Pii::new("1002".into()))).unwrap();
+    bench.far_answers();
+    let id = bench.desk.calls()[0].media.as_ref().unwrap().id;
+    bench.input(Input::Media(core_media::Event::OpenFailed { id, reason: String::new() }));
+    assert_eq!((bench.end(), bench.code()), (EndCause::MediaFailed, 5));
+    assert!(bench.sent.iter().any(|line| line.starts_with("BYE ")));
+}

@@ -82,3 +82,109 @@ fn signing_out_removes_the_binding() {
     bench.pass(Duration::from_secs(60));
     assert_eq!(bench.desk.load(), (0, 0, 0));
 }
+
+/// In a call whose registration the server refuses at the next refresh.
+fn refused_in_a_call() -> Bench {
+    let mut bench = Bench::ready();
+    bench.far_calls();
+    bench.command(Command::Answer(None)).unwrap();
+    bench.registrar = Registrar::Refuses(403);
+    bench.pass(Duration::from_secs(601));
+    assert_eq!(bench.code(), 9, "the call goes on");
+    assert!(matches!(bench.desk.registration(), Registration::Offline { failure: Some(_) }));
+    bench
+}
+
+#[test]
+fn refused_in_a_call_the_far_side_still_hears_of_its_end() {
+    let mut bench = refused_in_a_call();
+    assert!(!bench.closed.contains(&bench.port), "the call needs the connection");
+    bench.command(Command::HangUp(None)).unwrap();
+    assert_eq!((bench.end(), bench.code()), (EndCause::HungUp, -1));
+    assert!(bench.far_events.iter().any(|event| matches!(event, Event::Ended { .. })), "{:?}", bench.far_events);
+    assert!(bench.closed.contains(&bench.port), "nobody needs the connection any more");
+    bench.registrar = Registrar::Accepts;
+    bench.sign_in().unwrap();
+    assert_eq!(bench.code(), 3);
+    bench.pass(Duration::from_secs(40));
+    assert_eq!(bench.desk.load(), (0, 0, 1));
+}
+
+#[test]
+fn call_that_rings_while_the_registration_is_refused_can_be_answered() {
+    let mut bench = Bench::ready();
+    bench.pass(Duration::from_secs(500));
+    bench.registrar = Registrar::Refuses(403);
+    let begin = bench.now.instant;
+    while !matches!(bench.desk.registration(), Registration::Offline { .. }) {
+        if bench.desk.calls().is_empty() {
+            bench.far_calls();
+        }
+        bench.pass(Duration::from_millis(500));
+        assert!(bench.now.instant < begin + Duration::from_secs(160));
+    }
+    assert_eq!(bench.code(), 6);
+    bench.command(Command::Answer(None)).unwrap();
+    assert_eq!(bench.code(), 9);
+    bench.command(Command::HangUp(None)).unwrap();
+    assert_eq!(bench.code(), -1);
+}
+
+#[test]
+fn signing_in_again_need_not_wait_for_a_server_that_ignores_the_signing_out() {
+    let mut bench = Bench::ready();
+    bench.registrar = Registrar::Silent;
+    bench.command(Command::SignOut).unwrap();
+    assert_eq!(bench.code(), 1);
+    bench.registrar = Registrar::Accepts;
+    bench.sign_in().unwrap();
+    assert_eq!(bench.code(), 3);
+    bench.pass(Duration::from_secs(60));
+    assert_eq!((bench.code(), bench.desk.load()), (3, (0, 0, 1)));
+}
+
+#[test]
+fn signing_out_while_the_server_is_in_trouble_still_tells_it() {
+    let mut bench = Bench::ready();
+    bench.registrar = Registrar::Refuses(503);
+    bench.pass(Duration::from_secs(601));
+    assert!(matches!(bench.desk.registration(), Registration::Restoring { flow: Some(_), .. }));
+    bench.registrar = Registrar::Accepts;
+    bench.far_events.clear();
+    bench.command(Command::SignOut).unwrap();
+    let told = |event: &Event| matches!(event, Event::Request { request, .. } if request.headers.expires() == Some(0));
+    assert!(bench.far_events.iter().any(told), "{:?}", bench.far_events);
+    assert!(matches!(bench.desk.registration(), Registration::Offline { failure: None }));
+}
+
+#[test]
+fn nobody_is_ready_without_a_registration() {
+    let mut bench = Bench::ready();
+    bench.command(Command::Break(None)).unwrap();
+    bench.flow_breaks();
+    assert_eq!(bench.code(), 4, "the break goes on");
+    bench.command(Command::Ready).unwrap();
+    assert_eq!(bench.code(), 0, "ready as soon as it is restored");
+    bench.pass(Duration::from_secs(1));
+    let connect = bench.connects.pop().unwrap();
+    bench.connected(connect);
+    assert_eq!(bench.code(), 3);
+}
+
+#[test]
+fn far_side_learns_where_the_call_goes_on_after_a_lost_flow() {
+    let mut bench = Bench::ready();
+    bench.far_calls();
+    bench.command(Command::Answer(None)).unwrap();
+    bench.flow_breaks();
+    bench.pass(Duration::from_secs(1));
+    let connect = bench.connects.pop().unwrap();
+    bench.connected(connect);
+    bench.far_accepts_reoffer();
+    assert!(bench.desk.notices().is_empty());
+    assert_eq!(bench.last_run(), (Direction::SendRecv, SendSource::Microphone));
+    let session = bench.far_calls_ended();
+    assert!(session.is_none());
+    bench.command(Command::HangUp(None)).unwrap();
+    assert!(bench.far_calls_ended().is_some(), "the BYE arrives");
+}
