@@ -120,10 +120,16 @@ struct Connection {
     sequence: u32,
 }
 
+/// Bytes of the secret that a server and its clients share (`PA_NATIVE_COOKIE_LENGTH`).
+const COOKIE_LENGTH: usize = 256;
+
 impl Connection {
     fn open() -> Result<Self, ProtocolError> {
         let path = pulseaudio::socket_path_from_env().ok_or(io::Error::from(io::ErrorKind::NotFound))?;
-        let cookie = pulseaudio::cookie_path_from_env().and_then(|path| std::fs::read(path).ok()).unwrap_or_default();
+        let mut cookie =
+            pulseaudio::cookie_path_from_env().and_then(|path| std::fs::read(path).ok()).unwrap_or_default();
+        // A server that lets in everybody still refuses a cookie of another length.
+        cookie.resize(COOKIE_LENGTH, 0);
         let socket = UnixStream::connect(path)?;
         socket.set_read_timeout(Some(PATIENCE))?;
         socket.set_write_timeout(Some(PATIENCE))?;
