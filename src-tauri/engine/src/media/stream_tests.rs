@@ -125,7 +125,7 @@ fn loss_and_jitter_leave_neither_holes_nor_clicks() {
             let heard = line.run(1_000, tone(400.0), network);
             let settled = &heard[48 * 2_000..];
             let holes = settled.chunks(480).filter(|frame| rms(frame) < 0.05).count();
-            assert!(holes <= 8, "{codec:?} {loss} %: {holes} of 800 frames are silent");
+            assert!(holes <= 12, "{codec:?} {loss} %: {holes} of 800 frames are silent");
             let clean = largest_step(&(0..960).map(tone(400.0)).collect::<Vec<_>>());
             assert!(largest_step(settled) < 4.0 * clean, "{codec:?}: {} against {clean}", largest_step(settled));
             assert!(tone_share(&settled[48 * 5_000..48 * 5_200], SAMPLE_RATE, 400.0) > 0.5, "{codec:?}");
