@@ -225,7 +225,11 @@ impl Call {
             EndReason::Remote { cause: Some(200) } => EndCause::AnsweredElsewhere,
             EndReason::Remote { .. } => EndCause::Missed,
             EndReason::TimedOut => EndCause::TimedOut,
+            // The caller was lost with the connection: to be called back like any call that was missed.
+            EndReason::Unreachable if !outgoing && !self.is_established() => EndCause::Missed,
             EndReason::Unreachable => EndCause::Unreachable,
+            // The far side does not know the call any more: its BYE was lost.
+            EndReason::Rejected { status: 481, .. } if self.is_established() => EndCause::PeerHungUp,
             EndReason::Rejected { status, .. } => self.cause_of_refusal(*status),
         };
         let status = match reason {

@@ -135,3 +135,11 @@ fn caller_that_never_describes_its_media_is_hung_up() {
     assert_eq!(bench.end(), EndCause::NotAcceptable, "the ACK came without an answer to our offer");
     assert!(bench.far_events.iter().any(|event| matches!(event, Event::Ended { session: its, .. } if *its == session)));
 }
+
+#[test]
+fn call_that_is_lost_with_the_connection_while_it_rings_was_missed() {
+    let mut bench = Bench::ready();
+    bench.far_calls();
+    bench.flow_breaks();
+    assert_eq!((bench.end(), bench.code(), bench.last_ring()), (EndCause::Missed, 0, false));
+}

@@ -4,6 +4,7 @@
 mod hold;
 mod inbound;
 mod outbound;
+mod random;
 mod registration;
 mod tracking;
 
@@ -255,6 +256,8 @@ impl Bench {
                         Sockets::Fail => {
                             let failed = core_media::Event::OpenFailed { id, reason: String::new() };
                             self.desk.handle(self.now, Input::Media(failed));
+                            // It never was.
+                            return;
                         }
                     }
                 }
@@ -297,14 +300,15 @@ impl Bench {
     }
 
     fn far_calls_with(&mut self, offer: Vec<u8>) -> SessionId {
+        let port = self.desk.registration().flow().map_or(self.port, |flow| flow.local.port());
         let identity = Identity {
             aor: "\"王女士\" <sip:13800138000@127.0.0.1>".parse::<NameAddr>().unwrap(),
             credentials: None,
-            destination: Destination::Flow(flow(FAR, self.port).id),
-            flow: flow(FAR, self.port),
+            destination: Destination::Flow(flow(FAR, port).id),
+            flow: flow(FAR, port),
             route: Vec::new(),
         };
-        let target = format!("sip:1001@127.0.0.1:{}", self.port).parse::<Uri>().unwrap();
+        let target = format!("sip:1001@127.0.0.1:{}", port).parse::<Uri>().unwrap();
         let invite = Invite { identity, target, offer, headers: Headers::default() };
         let session = self.far.invite(self.now.instant, invite).unwrap();
         self.settle();
