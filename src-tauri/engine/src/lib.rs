@@ -12,5 +12,6 @@ pub mod store;
 mod subscription;
 mod view;
 
+pub use deskline_core::media::Codec;
 pub use engine::{Engine, EngineConfig, StartError};
 pub use subscription::Subscription;

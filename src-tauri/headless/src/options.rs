@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
-use deskline_core::media::Codec;
+use deskline_engine::Codec;
 use deskline_ipc::command::SignIn;
 use deskline_ipc::snapshot::Transport;
 
