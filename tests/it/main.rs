@@ -12,3 +12,4 @@ mod registration;
 mod rigs;
 mod seat;
 mod types;
+mod window;

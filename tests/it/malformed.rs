@@ -46,7 +46,7 @@ fn ten_thousand_malformed_messages_at_every_open_port_change_nothing() {
     assert!(ports.iter().any(|port| matches!(port, Port::Udp(_))), "{ports:?}");
     assert!(ports.iter().any(|port| matches!(port, Port::Tcp(_))), "{ports:?}");
 
-    let mut random = Random(0x5eed_0f_de5c_11ed);
+    let mut random = Random(0x5eed_0fde_5c11_ed00);
     for round in 0..MESSAGES {
         let message = mutation(&mut random, round);
         match ports[round % ports.len()] {

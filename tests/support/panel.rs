@@ -74,6 +74,17 @@ impl Panel {
         clicked.with_context(|| format!("the last refusal of a click: {last:?}")).with_context(|| self.trouble())
     }
 
+    /// Chooses one of several: a button that stands, unseen, behind its picture.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub fn choose(&self, id: &str) -> anyhow::Result<()> {
+        self.awaits(id, Duration::from_secs(5))?;
+        let script = "document.querySelector('deskline-panel').shadowRoot\
+                      .querySelector(`[data-testid='${arguments[0]}']`).click()";
+        self.window.run(script, &[id.into()]).map(drop)
+    }
+
     /// Replaces what stands in a field.
     ///
     /// # Errors
@@ -90,7 +101,7 @@ impl Panel {
     /// When it is not.
     pub fn text(&self, id: &str) -> anyhow::Result<String> {
         let element = self.find(id).with_context(|| format!("{id} is not shown"))?;
-        self.window.text(&element)
+        self.window.content(&element)
     }
 
     /// Waits until an element has this value in an attribute.

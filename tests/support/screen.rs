@@ -41,6 +41,28 @@ impl Screen {
         &self.display
     }
 
+    /// Clicks with the mouse into the only window of this name, so many pixels from its upper left corner.
+    ///
+    /// # Errors
+    /// When there is no such window.
+    pub fn click(&self, window: &str, at: (i32, i32)) -> anyhow::Result<()> {
+        let tool = |args: &[&str]| -> anyhow::Result<String> {
+            let output = Command::new("xdotool")
+                .args(args)
+                .env("DISPLAY", &self.display)
+                .output()
+                .context("starting xdotool")?;
+            if !output.status.success() {
+                bail!("xdotool {}: {}", args.join(" "), String::from_utf8_lossy(&output.stderr).trim());
+            }
+            Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        };
+        let windows = tool(&["search", "--onlyvisible", "--name", window])?;
+        let id = windows.lines().next_back().context("no window of this name")?;
+        tool(&["mousemove", "--window", id, &at.0.to_string(), &at.1.to_string()])?;
+        tool(&["click", "1"]).map(drop)
+    }
+
     fn start_at(number: u32, width: u32, height: u32) -> anyhow::Result<Self> {
         let socket = format!("/tmp/.X11-unix/X{number}");
         if std::path::Path::new(&socket).exists() {

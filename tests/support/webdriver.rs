@@ -168,6 +168,14 @@ impl Window {
         Ok(self.get(&format!("/element/{}/text", element.0))?.as_str().unwrap_or_default().to_owned())
     }
 
+    /// The element's text, also of what is out of sight.
+    ///
+    /// # Errors
+    /// When the element is gone.
+    pub fn content(&self, element: &Element) -> anyhow::Result<String> {
+        Ok(self.get(&format!("/element/{}/property/textContent", element.0))?.as_str().unwrap_or_default().to_owned())
+    }
+
     /// An attribute; `None` when it is not there.
     ///
     /// # Errors
@@ -197,6 +205,16 @@ impl Window {
             std::fs::create_dir_all(folder)?;
         }
         std::fs::write(path, png).with_context(|| format!("writing {}", path.display()))
+    }
+
+    /// The middle of an element, in pixels from the page's upper left corner.
+    ///
+    /// # Errors
+    /// When the element is gone.
+    pub fn middle(&self, element: &Element) -> anyhow::Result<(i32, i32)> {
+        let rect = self.get(&format!("/element/{}/rect", element.0))?;
+        let at = |corner: &str, size: &str| Some((rect[corner].as_f64()? + rect[size].as_f64()? / 2.0) as i32);
+        at("x", "width").zip(at("y", "height")).context("a rectangle")
     }
 
     fn connect(&mut self, program: &Path, args: &[&str]) -> anyhow::Result<()> {

@@ -110,6 +110,7 @@ fn probes(purpose: Purpose) -> Vec<Probe> {
             "kamailio",
             "baresip",
             "chromium",
+            "xdotool",
             "linphonec",
             "sipp",
         ],
