@@ -18,7 +18,7 @@ pub struct Account {
     /// The digest username, where it is not `user`.
     pub auth_user: Option<Pii<String>>,
     /// Extensions of the same centre, where the platform tells them: calls with them are internal.
-    pub colleagues: Vec<String>,
+    pub colleagues: Vec<Pii<String>>,
 }
 
 /// A SIP server to connect to.

@@ -50,11 +50,11 @@ pub enum State {
     Alerting,
     /// Incoming: waiting for the agent. Holds the peer's offer (empty: the peer wants ours).
     Ringing {
-        offer: Vec<u8>,
+        offer: Pii<Vec<u8>>,
     },
     /// Incoming: the agent has answered before the media's socket was there.
     Answering {
-        offer: Vec<u8>,
+        offer: Pii<Vec<u8>>,
     },
     /// The call stands.
     Established {
@@ -152,7 +152,7 @@ pub struct Call {
     /// Digits go by INFO since the peer takes no telephone-event.
     pub dtmf_by_info: bool,
     /// Whom we call, on an outgoing call.
-    pub target: Option<crate::sip::Uri>,
+    pub target: Option<Pii<crate::sip::Uri>>,
 }
 
 /// The media of a call: where we receive, and what is agreed.

@@ -12,12 +12,22 @@ pub struct Event {
     pub params: Vec<(&'static str, Value)>,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub enum Value {
     Text(String),
     Number(i64),
     /// A telephone number: masked before it is kept.
     Phone(Pii<String>),
+}
+
+/// Texts hold extensions and digits.
+impl std::fmt::Debug for Value {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Text(_) | Self::Phone(_) => f.write_str("‹private›"),
+        }
+    }
 }
 
 impl Event {

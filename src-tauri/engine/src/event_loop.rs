@@ -9,6 +9,7 @@ use deskline_core::account::Account;
 use deskline_core::call::CallId;
 use deskline_core::clock::Now;
 use deskline_core::media::{Codec, DeviceRole};
+use deskline_core::pii::Pii;
 use deskline_core::workbench::{self, Command, Edge, Input, Output, Refusal, Ticket, Workbench};
 use deskline_ipc::command::{CallQuery, SetSettings};
 use deskline_ipc::snapshot::{CallPage, NoticeCode, NoticeLevel};
@@ -78,6 +79,8 @@ struct EventLoop {
     devices: DeviceList,
     /// The loop's own notices, beside those of the workbench.
     notices: Vec<snapshot::Notice>,
+    /// The id of the newest of them. The workbench counts its own from 1; these count down from the top.
+    last_notice: u32,
     tickets: HashMap<Ticket, Answer<Option<CallId>>>,
     next_ticket: u64,
     tracker: records::Tracker,
@@ -147,6 +150,7 @@ impl EventLoop {
             publisher,
             devices: DeviceList::default(),
             notices: Vec::new(),
+            last_notice: u32::MAX,
             tickets: HashMap::new(),
             next_ticket: 0,
             tracker: records::Tracker::new(now, session),
@@ -264,7 +268,7 @@ impl EventLoop {
         if let Some(centre) = self.centre.as_ref().filter(|_| is_demo) {
             account.password = account.password.or_else(|| centre.password(account.user.expose()));
             let agents = centre.numbers().into_iter().filter(|number| number.kind == DemoNumberKind::Agent);
-            account.colleagues = agents.map(|number| number.number).collect();
+            account.colleagues = agents.map(|number| Pii::new(number.number)).collect();
         }
         let remembered = (!is_demo).then(|| last_account(&account));
         if self.settings.account != remembered {
@@ -337,9 +341,10 @@ impl EventLoop {
         }
     }
 
-    /// Signed out, and every transaction is over: BYE and REGISTER have been answered.
+    /// Signed out, and every session is over: REGISTER, and BYE or CANCEL, have been answered.
     fn is_signed_out(&self) -> bool {
-        matches!(self.workbench.registration(), workbench::Registration::Offline { .. })
+        let (sessions, ..) = self.workbench.load();
+        sessions == 0 && matches!(self.workbench.registration(), workbench::Registration::Offline { .. })
     }
 
     fn net_event(&mut self, event: NetEvent) {
@@ -439,8 +444,8 @@ impl EventLoop {
         if self.notices.iter().any(|notice| notice.code == code) {
             return;
         }
-        // The workbench counts its notices from 1; these from the top.
-        let id = u32::MAX - u32::try_from(self.notices.len()).unwrap_or_default();
+        self.last_notice -= 1;
+        let id = self.last_notice;
         self.notices.push(snapshot::Notice { id, level: NoticeLevel::Warning, code, at_ms: now().unix_ms });
         self.changed = true;
     }

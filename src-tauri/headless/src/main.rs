@@ -3,7 +3,7 @@
 mod options;
 mod protocol;
 
-use std::io::{BufRead, Read, Write};
+use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,10 +14,16 @@ use deskline_engine::settings::{InMemory, JsonFile, SettingsStore};
 use deskline_engine::{Engine, EngineConfig};
 use deskline_ipc::command::SetSettings;
 use deskline_ipc::{Backend, Command, Event, Subscription, dispatch};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::options::Options;
-use crate::protocol::{LONGEST_LINE, Line, Reply};
+use crate::protocol::{Line, Reply, read_line};
+
+/// How many lines wait for a reader that is slow; beyond, answers and events wait in turn, and the phone goes on.
+const WAITING_LINES: usize = 256;
+
+/// How long a reader that has stopped reading may delay the end of the program.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
@@ -46,7 +52,8 @@ async fn run(options: Options) -> anyhow::Result<()> {
         auto_answer: options.auto_answer.map(Duration::from_secs),
     })?;
     let events = engine.subscribe().await.context("the engine has ended at once")?;
-    let printer = tokio::spawn(print_events(events, options.snapshots, options.levels));
+    let (printer, printed) = Printer::start();
+    let events = tokio::spawn(print_events(events, printer.clone(), options.snapshots, options.levels));
 
     if options.after_call_work.is_some() {
         let settings = SetSettings { after_call_work_seconds: options.after_call_work, ..SetSettings::default() };
@@ -56,57 +63,53 @@ async fn run(options: Options) -> anyhow::Result<()> {
     if let Some(account) = sign_in
         && let Err(error) = dispatch(&engine, Command::SignIn(account)).await
     {
-        print(&Reply::Error { re: None, error });
+        printer.print(&Reply::Error { re: None, error }).await;
     }
-    serve(&engine).await;
+    serve(&engine, &printer).await;
     engine.ended().await;
-    drop(engine);
+    drop((engine, printer));
     // What was told before the end is printed before the end.
-    let _ = printer.await;
+    let _ = tokio::time::timeout(LAST_WORDS, async { (events.await, printed.await) }).await;
     Ok(())
 }
 
 /// Carries out stdin's commands until it closes or the engine ends.
-async fn serve(engine: &Engine) {
+async fn serve(engine: &Engine, printer: &Printer) {
     let mut lines = read_lines();
     loop {
-        let text = tokio::select! {
-            text = lines.recv() => text,
+        let line = tokio::select! {
+            line = lines.recv() => line,
             () = engine.ended() => return,
         };
-        let Some(text) = text else {
+        let Some(line) = line else {
             // Whoever drove us is gone: end in good order.
             let _ = dispatch(engine, Command::Quit(deskline_ipc::command::Nothing {})).await;
             return;
         };
-        let Line { id, command } = Line::parse(&text);
+        let Line { id, command } = line;
         let result = match command {
             Ok(command) => dispatch(engine, command).await,
             Err(error) => Err(error),
         };
-        match result {
-            Ok(ok) => print(&Reply::Ok { re: id, ok }),
-            Err(error) => print(&Reply::Error { re: id, error }),
+        let reply = match result {
+            Ok(ok) => Reply::Ok { re: id, ok },
+            Err(error) => Reply::Error { re: id, error },
+        };
+        tokio::select! {
+            biased;
+            () = printer.print(&reply) => {}
+            () = engine.ended() => return,
         }
     }
 }
 
 /// Lines of stdin, read on a thread of their own since a terminal blocks.
-fn read_lines() -> mpsc::Receiver<String> {
+fn read_lines() -> mpsc::Receiver<Line> {
     let (sender, receiver) = mpsc::channel(64);
     std::thread::spawn(move || {
         let mut stdin = std::io::stdin().lock();
-        loop {
-            let mut line = Vec::new();
-            let limit = u64::try_from(LONGEST_LINE).unwrap_or(u64::MAX);
-            match stdin.by_ref().take(limit).read_until(b'\n', &mut line) {
-                Ok(0) | Err(_) => return,
-                Ok(_) => {}
-            }
-            if line.iter().all(u8::is_ascii_whitespace) {
-                continue;
-            }
-            if sender.blocking_send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+        while let Some(line) = read_line(&mut stdin) {
+            if sender.blocking_send(line).is_err() {
                 return;
             }
         }
@@ -114,7 +117,7 @@ fn read_lines() -> mpsc::Receiver<String> {
     receiver
 }
 
-async fn print_events(mut events: impl Subscription, snapshots: bool, levels: bool) {
+async fn print_events(mut events: impl Subscription, printer: Printer, snapshots: bool, levels: bool) {
     while let Some(event) = events.next().await {
         let wanted = match event {
             Event::Snapshot { .. } => snapshots,
@@ -122,17 +125,37 @@ async fn print_events(mut events: impl Subscription, snapshots: bool, levels: bo
             _ => true,
         };
         if wanted {
-            print(&Reply::Event(&event));
+            printer.print(&Reply::Event(&event)).await;
         }
     }
 }
 
-/// One line. A reader that has gone is noticed by stdin's end, not here.
-fn print(reply: &Reply<'_>) {
-    if let Ok(text) = serde_json::to_string(reply) {
-        let mut stdout = std::io::stdout().lock();
-        let _ = writeln!(stdout, "{text}");
-        let _ = stdout.flush();
+/// Writes lines to stdout, on a thread of its own: a reader that does not read must not hold up the phone.
+#[derive(Clone)]
+struct Printer(mpsc::Sender<String>);
+
+impl Printer {
+    /// The printer, and what tells that everything is printed after its last clone is dropped.
+    fn start() -> (Self, oneshot::Receiver<()>) {
+        let (sender, mut lines) = mpsc::channel::<String>(WAITING_LINES);
+        let (done, printed) = oneshot::channel();
+        std::thread::spawn(move || {
+            let mut stdout = std::io::stdout().lock();
+            while let Some(line) = lines.blocking_recv() {
+                // A reader that has gone is noticed by stdin's end, not here.
+                let _ = writeln!(stdout, "{line}");
+                let _ = stdout.flush();
+            }
+            let _ = done.send(());
+        });
+        (Self(sender), printed)
+    }
+
+    /// One line.
+    async fn print(&self, reply: &Reply<'_>) {
+        if let Ok(line) = serde_json::to_string(reply) {
+            let _ = self.0.send(line).await;
+        }
     }
 }
 

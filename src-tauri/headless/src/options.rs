@@ -32,7 +32,7 @@ pub(crate) struct Options {
     #[arg(long, value_enum, ignore_case = true)]
     codec: Option<CodecName>,
     /// Answer calls by itself, after that many seconds (0 without a value).
-    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "0")]
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "0", value_parser = clap::value_parser!(u64).range(..=3_600))]
     pub(crate) auto_answer: Option<u64>,
     /// Seconds of after-call work; 0 for none.
     #[arg(long, value_name = "SECONDS")]

@@ -141,7 +141,7 @@ pub enum Command {
     /// RFC 4733, digits `0-9*#A-D`, each 100 ms with a pause of 60 ms, queued.
     Dtmf {
         id: MediaId,
-        digits: String,
+        digits: crate::pii::Pii<String>,
     },
     /// Ring on the ringer device until told otherwise.
     Ring(bool),

@@ -49,7 +49,7 @@ impl Workbench {
             dtmf: Pii::default(),
             media: None,
             dtmf_by_info: false,
-            target: Some(uri),
+            target: Some(Pii::new(uri)),
         });
         self.agent_moved();
         self.tone(None);
@@ -83,7 +83,7 @@ impl Workbench {
         }
         match self.calls[index].state.clone() {
             State::Preparing => self.send_invite(now, index),
-            State::Answering { offer } => self.send_answer(now, index, &offer),
+            State::Answering { offer } => self.send_answer(now, index, offer.expose()),
             _ => {}
         }
     }
@@ -99,7 +99,7 @@ impl Workbench {
         };
         let invite = Invite {
             identity: sign_in::identity(account, flow),
-            target,
+            target: target.into_inner(),
             offer: offer_answer::offer(&local),
             headers: Headers::default(),
         };
@@ -251,7 +251,9 @@ impl Workbench {
         call.dtmf = Pii::new(format!("{}{digits}", call.dtmf.expose()));
         let negotiated = call.media.as_ref().and_then(|media| Some((media.id, media.negotiated.as_ref()?)));
         match negotiated {
-            Some((id, negotiated)) if negotiated.dtmf_send.is_some() => self.ask_media(Command::Dtmf { id, digits }),
+            Some((id, negotiated)) if negotiated.dtmf_send.is_some() => {
+                self.ask_media(Command::Dtmf { id, digits: Pii::new(digits) })
+            }
             _ => {
                 call.dtmf_by_info = true;
                 let session = call.session.ok_or(Refusal::CallState)?;
@@ -404,7 +406,7 @@ impl Workbench {
 
     /// The direction of a call with that number: internal with a colleague, else as given.
     pub(super) fn direction(&self, number: &str, otherwise: Direction) -> Direction {
-        let colleague = |account: &Account| account.colleagues.iter().any(|extension| extension == number);
+        let colleague = |account: &Account| account.colleagues.iter().any(|extension| extension.expose() == number);
         if self.account.as_ref().is_some_and(colleague) { Direction::Internal } else { otherwise }
     }
 

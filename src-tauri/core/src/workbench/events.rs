@@ -116,7 +116,7 @@ impl Workbench {
             direction: self.direction(&number, Direction::Inbound),
             number: Pii::new(number),
             name: name.map(Pii::new),
-            state: State::Ringing { offer },
+            state: State::Ringing { offer: Pii::new(offer) },
             since: now,
             started: now,
             answered: None,

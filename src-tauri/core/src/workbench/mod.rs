@@ -46,8 +46,7 @@ pub struct ConnectId(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Ticket(pub u64);
 
-/// What happens.
-#[derive(Debug)]
+/// What happens. Not `Debug`: no log is to show a message.
 pub enum Input<'a> {
     Command {
         ticket: Ticket,
@@ -97,8 +96,7 @@ pub enum Command {
     SetAfterCallWork(Duration),
 }
 
-/// What is to be done.
-#[derive(Debug)]
+/// What is to be done. Not `Debug`: no log is to show a message.
 pub enum Output {
     Transmit {
         destination: Destination,

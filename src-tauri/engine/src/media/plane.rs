@@ -235,8 +235,8 @@ impl Plane {
                 self.set_gains();
             }
             Command::Dtmf { id, digits } => {
-                let queued = self.legs.get_mut(&id).map_or(0, |leg| leg.dial(&digits));
-                if queued < digits.chars().count() {
+                let queued = self.legs.get_mut(&id).map_or(0, |leg| leg.dial(digits.expose()));
+                if queued < digits.expose().chars().count() {
                     tracing::warn!(queued, "not all digits can be sent");
                 }
             }

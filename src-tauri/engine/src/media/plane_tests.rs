@@ -6,6 +6,7 @@ use deskline_core::media::levels::{dbfs, peak, rms, tone_share};
 use deskline_core::media::{
     Codec, Command, DeviceRole, DeviceTrouble, Direction, Event, MediaId, SAMPLE_RATE, SendSource, Tone,
 };
+use deskline_core::pii::Pii;
 use deskline_core::sdp::Negotiated;
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -213,7 +214,7 @@ fn on_hold_music_is_heard_and_the_agent_hears_nothing() {
 fn digits_are_received_and_heard_by_the_agent() {
     let mut call = Call::new(Codec::Pcma);
     call.wait(300);
-    call.a.command(Command::Dtmf { id: LEG, digits: "159#".to_owned() });
+    call.a.command(Command::Dtmf { id: LEG, digits: Pii::new("159#".to_owned()) });
     let (at_a, _) = call.wait(1_000);
     call.wait(200);
     assert_eq!(call.b.digits(), "159#");
@@ -402,7 +403,7 @@ fn commands_for_unknown_legs_and_datagrams_of_rubbish_change_nothing() {
     let mut call = Call::new(Codec::Pcmu);
     let nobody = MediaId(99);
     call.a.command(Command::Close { id: nobody });
-    call.a.command(Command::Dtmf { id: nobody, digits: "1".to_owned() });
+    call.a.command(Command::Dtmf { id: nobody, digits: Pii::new("1".to_owned()) });
     let run = Command::Run { id: nobody, negotiated: call.of_a.clone(), send: SendSource::Microphone };
     call.a.command(run);
     let stranger = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();

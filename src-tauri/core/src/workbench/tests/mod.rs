@@ -145,7 +145,7 @@ impl Bench {
             display_name: None,
             domain: None,
             auth_user: None,
-            colleagues: vec!["1003".into()],
+            colleagues: vec![Pii::new("1003".into())],
         }
     }
 

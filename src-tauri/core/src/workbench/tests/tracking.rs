@@ -38,3 +38,26 @@ fn tracking_events_of_a_call_carry_their_parameters() {
     let masked = bench.telemetry.iter().flat_map(|event| &event.params).map(|(_, value)| value.masked());
     assert!(masked.into_iter().all(|text| !text.contains("13800138000")));
 }
+
+#[test]
+fn nothing_private_shows_in_debug_output() {
+    let mut bench = Bench::ready();
+    bench.far_calls();
+    let ringing = format!("{:?}", bench.desk.calls());
+    bench.command(Command::Answer(None)).unwrap();
+    bench.command(Command::Dtmf { call: None, digits: Pii::new("*741#".into()) }).unwrap();
+    bench.command(Command::HangUp(None)).unwrap();
+    bench.command(Command::Call(Pii::new("13912345678".into()))).unwrap();
+    let shown = format!(
+        "{ringing} {:?} {:?} {:?} {:?} {:?} {:?}",
+        bench.desk.calls(),
+        bench.records,
+        bench.telemetry,
+        bench.media,
+        bench.edges,
+        Command::SignIn(Bench::account()),
+    );
+    for secret in ["13800138000", "13912345678", "王女士", "\"1001", "\"1003", "*741#", "118, 61"] {
+        assert!(!shown.contains(secret), "{secret}: {shown}");
+    }
+}
