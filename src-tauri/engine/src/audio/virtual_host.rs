@@ -125,6 +125,11 @@ impl VirtualHost {
         }
     }
 
+    /// Opening any of these fails from now on; what is open stays so.
+    pub fn refuse_opening(&self, ids: &[&str], trouble: DeviceTrouble) {
+        self.state().troubles.extend(ids.iter().map(|&id| (id.to_owned(), trouble)));
+    }
+
     /// The whole sound system is gone, or is back.
     pub fn sound_system(&self, trouble: Option<DeviceTrouble>) {
         self.state().missing = trouble;

@@ -270,7 +270,7 @@ impl Running {
     }
 }
 
-fn bind_pair(local: IpAddr) -> io::Result<(UdpSocket, UdpSocket)> {
+pub(super) fn bind_pair(local: IpAddr) -> io::Result<(UdpSocket, UdpSocket)> {
     let mut last = None;
     for _ in 0..ATTEMPTS {
         let pairs = u64::from(PORTS.end - PORTS.start) / 2;

@@ -250,6 +250,77 @@ fn tones_play_in_the_speaker_and_the_ring_on_the_ringer() {
 }
 
 #[test]
+fn without_a_ringer_it_rings_in_the_speaker() {
+    let mut phone = Phone::new();
+    let ringer = Some(crate::audio::RINGER.to_owned());
+    phone.plane.control(MediaControl::SelectDevice { role: DeviceRole::Ringer, device: ringer });
+    let troubles = [crate::audio::RINGER, crate::audio::SPEAKER];
+    phone.command(Command::Devices { wanted: true });
+    phone.host.advance(200);
+    // The speaker is open already; nothing else can be opened.
+    phone.host.refuse_opening(&troubles, DeviceTrouble::Busy);
+    phone.command(Command::Ring(true));
+    phone.host.advance(900);
+    assert!(rms(&phone.host.heard()) > 0.05);
+    assert!(phone.host.rung().is_empty());
+    let trouble = Event::DeviceTrouble { role: DeviceRole::Ringer, trouble: DeviceTrouble::Busy };
+    assert!(phone.core_events().contains(&trouble));
+}
+
+#[test]
+fn the_peer_is_told_every_five_seconds_what_was_sent_and_received() {
+    use deskline_core::media::rtcp::{self, Item};
+    let mut phone = Phone::new();
+    let address = phone.open(LEG);
+    let (rtp, reports) = super::leg::bind_pair(LOOPBACK).unwrap();
+    let remote = rtp.local_addr().unwrap();
+    let negotiated = negotiated(Codec::Pcmu, remote);
+    phone.command(Command::Run { id: LEG, negotiated, send: SendSource::Microphone });
+    // Every fourth packet is lost on the way.
+    for sequence in 0..1_500u16 {
+        if !sequence.is_multiple_of(4) {
+            let header = deskline_core::media::rtp::Header {
+                marker: false,
+                payload_type: 0,
+                sequence,
+                timestamp: u32::from(sequence) * 160,
+                ssrc: 7,
+            };
+            rtp.send_to(header.write(&[0xff; 160], &mut [0; 200]).unwrap(), address).unwrap();
+        }
+        if !sequence.is_multiple_of(2) {
+            phone.host.advance(40);
+        }
+    }
+    reports.set_read_timeout(Some(std::time::Duration::from_secs(5))).unwrap();
+    let mut buffer = [0; 500];
+    let mut items = Vec::new();
+    for _ in 0..5 {
+        let length = reports.recv(&mut buffer).unwrap();
+        rtcp::read(&buffer[..length], |item| items.push(item));
+    }
+    let sent = items.iter().rev().find_map(|item| match item {
+        Item::SenderReport { info, .. } => Some(info.packets),
+        _ => None,
+    });
+    assert!(sent.unwrap() > 1_000, "{items:?}");
+    let lost = items.iter().rev().find_map(|item| match item {
+        Item::Block { block, .. } if block.report.ssrc == 7 => Some(block.report.fraction_lost),
+        _ => None,
+    });
+    assert!((60..=68).contains(&lost.unwrap()), "{items:?}");
+    phone.command(Command::Close { id: LEG });
+    phone.host.advance(10);
+    let ends = std::iter::repeat_with(|| {
+        let length = reports.recv(&mut buffer).unwrap();
+        let mut farewell = false;
+        rtcp::read(&buffer[..length], |item| farewell |= matches!(item, Item::Farewell { .. }));
+        farewell
+    });
+    assert!(ends.take(3).any(|farewell| farewell));
+}
+
+#[test]
 fn volumes_are_followed() {
     let mut call = Call::new(Codec::Pcmu);
     call.a.whistle(700.0, 10_000);
