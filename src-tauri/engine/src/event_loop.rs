@@ -10,21 +10,22 @@ use deskline_core::call::CallId;
 use deskline_core::clock::Now;
 use deskline_core::media::{Codec, DeviceRole};
 use deskline_core::pii::Pii;
-use deskline_core::workbench::{self, Command, Edge, Input, Output, Refusal, Ticket, Workbench};
+use deskline_core::workbench::{self, Command, Input, Output, Ticket, Workbench};
 use deskline_ipc::command::{CallQuery, SetSettings};
 use deskline_ipc::snapshot::{CallPage, NoticeCode, NoticeLevel};
-use deskline_ipc::{Error, ErrorCode, Event, Snapshot, snapshot};
+use deskline_ipc::{Error, ErrorCode, Snapshot, snapshot};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::audio::DeviceList;
 use crate::demo::{DemoCentre, DemoNumberKind};
 use crate::engine::{EngineConfig, StartError};
 use crate::media::{MediaConfig, MediaControl, MediaEvent, MediaPlane};
-use crate::net::{ConnectError, ConnectId, Net, NetEvent, NetEvents, Target};
+use crate::net::{ConnectId, Net, NetEvent, NetEvents, Target};
 use crate::records;
 use crate::settings::{self, Settings, SettingsStore};
 use crate::store::{Location, Store, StoreEvent, StoreEvents};
 use crate::subscription::{Publisher, Subscription};
+use crate::translation::{event, failure_code, refused};
 
 /// How long the program waits for the server when it ends.
 const FAREWELL: Duration = Duration::from_millis(1_500);
@@ -556,47 +557,4 @@ fn forward_unit(answer: Answer<()>) -> Answer<Option<CallId>> {
         }
     });
     sender
-}
-
-fn event(edge: Edge) -> Event {
-    match edge {
-        Edge::Registered => Event::Registered,
-        Edge::RegistrationFailed(failure) => {
-            Event::RegistrationFailed { code: failure.code.into(), status: failure.status }
-        }
-        Edge::Unregistered => Event::Unregistered,
-        Edge::Ringing(call) => Event::Ringing { call: call.to_string() },
-        Edge::Alerting(call) => Event::Alerting { call: call.to_string() },
-        Edge::Established(call) => Event::Established { call: call.to_string() },
-        Edge::Ended(call, end) => Event::Ended { call: call.to_string(), cause: end.cause.into(), status: end.status },
-        Edge::Dtmf(call, digit) => Event::Dtmf { call: call.to_string(), digit: digit.to_string() },
-    }
-}
-
-fn refused(refusal: &Refusal) -> Error {
-    let code = match refusal {
-        Refusal::NotSignedIn => ErrorCode::NotSignedIn,
-        Refusal::AlreadySignedIn => ErrorCode::AlreadySignedIn,
-        Refusal::Account(_) => ErrorCode::BadAccount,
-        Refusal::Target(_) => ErrorCode::BadNumber,
-        Refusal::Agent(_) | Refusal::CallState => ErrorCode::WrongState,
-        Refusal::NoCall => ErrorCode::NoCall,
-        Refusal::CallInProgress => ErrorCode::CallInProgress,
-        Refusal::Digits => ErrorCode::BadCommand,
-        Refusal::Full => ErrorCode::Internal,
-    };
-    Error::new(code, refusal.to_string())
-}
-
-fn failure_code(error: &ConnectError) -> workbench::FailureCode {
-    use workbench::FailureCode;
-    match error {
-        ConnectError::Resolve(_) => FailureCode::UnknownHost,
-        ConnectError::Refused => FailureCode::ConnectionRefused,
-        ConnectError::TimedOut(_) => FailureCode::TimedOut,
-        ConnectError::Unreachable => FailureCode::NetworkUnreachable,
-        ConnectError::WebSocket(_) => FailureCode::NotSipOverWebSocket,
-        ConnectError::Unsupported(_) => FailureCode::UnsupportedTransport,
-        ConnectError::Other(_) => FailureCode::ConnectionLost,
-    }
 }

@@ -10,6 +10,7 @@ mod records;
 pub mod settings;
 pub mod store;
 mod subscription;
+mod translation;
 mod view;
 
 pub use deskline_core::media::Codec;
