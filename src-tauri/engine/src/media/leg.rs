@@ -251,14 +251,17 @@ impl Leg {
 
 impl Running {
     /// Whether the packet is the peer's, and whether it is the first. The peer may sit behind a translator of addresses: it
-    /// is answered where its first packet comes from. Another address is believed only when the peer has fallen silent.
+    /// is answered where its first packet comes from. Another address is believed only when the peer has fallen silent, or
+    /// when it is the one that the peer itself has named.
     fn accept(&mut self, from: SocketAddr, packet: &Packet<'_>, now: Instant) -> (bool, bool) {
         let payload_type = packet.header.payload_type;
         let agreed =
             payload_type == self.negotiated.receive_payload_type || Some(payload_type) == self.negotiated.dtmf_receive;
         match self.heard_from {
             Some((peer, _)) if peer == from => self.heard_from = Some((from, now)),
-            Some((_, at)) if now.saturating_duration_since(at) < MOVED => return (false, false),
+            Some((_, at)) if from != self.negotiated.remote && now.saturating_duration_since(at) < MOVED => {
+                return (false, false);
+            }
             _ if !agreed => return (false, false),
             previous => {
                 self.heard_from = Some((from, now));

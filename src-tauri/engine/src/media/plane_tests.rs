@@ -459,6 +459,32 @@ fn packets_are_answered_where_they_come_from() {
 }
 
 #[test]
+fn a_stranger_who_comes_first_gives_way_to_the_peer_that_was_described() {
+    let mut phone = Phone::new();
+    let address = phone.open(LEG);
+    let [peer, stranger] = [(); 2].map(|()| std::net::UdpSocket::bind("127.0.0.1:0").unwrap());
+    let negotiated = negotiated(Codec::Pcmu, peer.local_addr().unwrap());
+    phone.command(Command::Run { id: LEG, negotiated, send: SendSource::Microphone });
+    let send = |socket: &std::net::UdpSocket, ssrc| {
+        let header =
+            deskline_core::media::rtp::Header { marker: false, payload_type: 0, sequence: 1, timestamp: 1, ssrc };
+        socket.send_to(header.write(&[0xff; 160], &mut [0; 200]).unwrap(), address).unwrap();
+    };
+    send(&stranger, 1);
+    phone.host.advance(50);
+    send(&peer, 2);
+    phone.host.advance(10);
+    let drain = |socket: &std::net::UdpSocket| {
+        socket.set_nonblocking(true).unwrap();
+        std::iter::from_fn(|| socket.recv(&mut [0; 500]).ok()).count()
+    };
+    drain(&stranger);
+    drain(&peer);
+    phone.host.advance(200);
+    assert_eq!((drain(&stranger), drain(&peer)), (0, 10));
+}
+
+#[test]
 fn opening_twice_gives_the_same_address_and_an_address_that_is_not_ours_an_error() {
     let mut phone = Phone::new();
     let address = phone.open(LEG);
