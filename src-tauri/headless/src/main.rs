@@ -76,13 +76,15 @@ async fn run(options: Options) -> anyhow::Result<()> {
 /// Carries out stdin's commands until it closes or the engine ends.
 async fn serve(engine: &Engine, printer: &Printer) {
     let mut lines = read_lines();
+    let mut end = std::pin::pin!(asked_to_end());
     loop {
         let line = tokio::select! {
             line = lines.recv() => line,
+            () = &mut end => None,
             () = engine.ended() => return,
         };
         let Some(line) = line else {
-            // Whoever drove us is gone: end in good order.
+            // Whoever drove us is gone, or has had enough: end in good order.
             let _ = dispatch(engine, Command::Quit(deskline_ipc::command::Nothing {})).await;
             return;
         };
@@ -100,6 +102,20 @@ async fn serve(engine: &Engine, printer: &Printer) {
             () = printer.print(&reply) => {}
             () = engine.ended() => return,
         }
+    }
+}
+
+/// Ctrl-C, or the system's wish: no call is left standing, and no binding.
+async fn asked_to_end() {
+    #[cfg(unix)]
+    if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        tokio::select! {
+            _ = terminate.recv() => return,
+            Ok(()) = tokio::signal::ctrl_c() => return,
+        }
+    }
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending().await
     }
 }
 

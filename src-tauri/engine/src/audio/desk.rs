@@ -54,6 +54,8 @@ struct Place {
     /// A request to open that is under way.
     opening: Option<String>,
     trouble: Option<DeviceTrouble>,
+    /// Trouble has been told, and not yet that it is over: this outlasts the wish for the device.
+    told: bool,
 }
 
 enum Stream {
@@ -274,7 +276,8 @@ impl Desk {
                 if let Some((_, old)) = place.open.replace((id, stream)) {
                     self.worker.close(old);
                 }
-                if place.trouble.take().is_some() {
+                place.trouble = None;
+                if std::mem::take(&mut place.told) {
                     self.events.push_back(DeskEvent::Healed(role));
                 }
             }
@@ -294,6 +297,7 @@ impl Desk {
 fn tell(place: &mut Place, role: DeviceRole, trouble: DeviceTrouble, events: &mut VecDeque<DeskEvent>) {
     if place.trouble.is_none() {
         place.trouble = Some(trouble);
+        place.told = true;
         events.push_back(DeskEvent::Trouble(role, trouble));
     }
 }

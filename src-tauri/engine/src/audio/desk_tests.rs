@@ -165,3 +165,16 @@ fn the_list_is_told_when_asked_and_when_it_changes() {
     room.desk.watch();
     assert_eq!(lists(&mut room, 100).len(), 1, "asked again, told again");
 }
+
+#[test]
+fn trouble_of_one_call_is_over_when_the_device_works_in_the_next() {
+    let mut room = Room::new();
+    room.host.trouble(MICROPHONE, Some(DeviceTrouble::Busy));
+    room.desk.want(Microphone, true);
+    assert_eq!(room.wait(1_000), [DeskEvent::Trouble(Microphone, DeviceTrouble::Busy)]);
+    room.desk.want(Microphone, false);
+    room.wait(5_000);
+    room.host.trouble(MICROPHONE, None);
+    room.desk.want(Microphone, true);
+    assert_eq!(room.wait(1_000), [DeskEvent::Healed(Microphone)]);
+}
