@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use deskline_engine::{Engine, EngineConfig};
-use tauri::Manager;
+use tauri::{Manager, RunEvent};
 
 /// Runs the program until it ends.
 pub fn run() -> anyhow::Result<()> {
@@ -34,19 +34,29 @@ pub fn run() -> anyhow::Result<()> {
         .on_window_event(window::handle_event)
         .build(tauri::generate_context!())
         .context("starting the window system; without a display use deskline-headless")?;
-    app.run(|_, _| {});
+    app.run(|app, event| {
+        // Not by our own exit after the engine's end: the system's menu, or a window that is gone.
+        if let RunEvent::ExitRequested { code: None, api, .. } = event {
+            api.prevent_exit();
+            window::end_in_good_order(app);
+        }
+    });
     Ok(())
 }
 
 async fn start_engine(app: &tauri::AppHandle) -> anyhow::Result<Engine> {
     let data = app.path().app_data_dir().context("finding the folder for data")?;
-    let centre = deskline_centre::demo::start().await.context("starting the embedded contact centre")?;
+    // Without the demo the phone is still a phone.
+    let centre = deskline_centre::demo::start()
+        .await
+        .inspect_err(|error| tracing::error!(%error, "the embedded contact centre cannot be started"))
+        .ok();
     let engine = Engine::start(EngineConfig {
         version: app.package_info().version.to_string(),
         data: Some(data),
         settings: Arc::new(settings::PluginStore::open(app)?),
         devices: Arc::new(deskline_engine::audio::CpalHost::new()),
-        centre: Some(centre),
+        centre,
         codecs: Vec::new(),
         auto_answer: None,
     })?;

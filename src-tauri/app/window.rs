@@ -32,16 +32,24 @@ fn is_own_host(host: &str) -> bool {
 /// Closing the window ends the program: in good order, with calls hung up and the registration removed.
 pub(crate) fn handle_event(window: &Window, event: &WindowEvent) {
     let WindowEvent::CloseRequested { api, .. } = event else { return };
-    let Some(engine) = window.try_state::<Engine>() else { return };
+    if window.try_state::<Engine>().is_none() {
+        return;
+    }
     api.prevent_close();
-    let engine = engine.inner().clone();
-    tauri::async_runtime::spawn(async move {
-        // The engine may be ending already; the window follows its end (see `events`).
-        let _ = dispatch(&engine, Command::Quit(Nothing {})).await;
-    });
+    end_in_good_order(window.app_handle());
     if let Err(error) = window.hide() {
         tracing::warn!(%error, "the window cannot be hidden");
     }
+}
+
+/// Has the engine hang up, sign out and end; the program follows its end (see `events`).
+pub(crate) fn end_in_good_order(app: &AppHandle) {
+    let Some(engine) = app.try_state::<Engine>() else { return };
+    let engine = engine.inner().clone();
+    tauri::async_runtime::spawn(async move {
+        // The engine may be ending already.
+        let _ = dispatch(&engine, Command::Quit(Nothing {})).await;
+    });
 }
 
 /// The call is not in the page: when the page's process dies, a new one is loaded and shows the same call again.
