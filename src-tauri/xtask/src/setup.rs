@@ -55,7 +55,8 @@ fn node() -> anyhow::Result<()> {
     if works() {
         return Ok(());
     }
-    if packages::has_apt() && node_major().is_none() {
+    // Debian's npm is a package of its own; a Node that is too old is somebody's choice and not ours to replace.
+    if packages::has_apt() && node_major().is_none_or(|major| major >= 18) {
         packages::install(&packages::missing(&["nodejs", "npm"])?)?;
     }
     match node_major() {

@@ -38,9 +38,8 @@ pub fn table(figures: &[Figure]) -> String {
         let peer = figures.iter().find(|figure| figure.who == "baresip" && figure.what == ours.what);
         let ratio = peer.filter(|peer| peer.median() > 0.0).map(|peer| format!("{:.2}", ours.median() / peer.median()));
         rows.push_str(&format!(
-            "| {}, {} | {} | {} | {} | {} |\n",
-            ours.what,
-            ours.unit,
+            "| {} | {} | {} | {} | {} |\n",
+            if ours.unit.is_empty() { ours.what.clone() } else { format!("{}, {}", ours.what, ours.unit) },
             cell(ours),
             ours.values.len(),
             peer.map_or("–".to_owned(), cell),
