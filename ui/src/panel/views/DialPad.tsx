@@ -30,20 +30,31 @@ export function DialPad(props: { model: Model; keyTarget: EventTarget }) {
     if (await props.model.dial(number)) setText("");
   };
 
-  const insert = (key: string): void => {
-    const start = input.selectionStart ?? text().length;
-    const end = input.selectionEnd ?? start;
-    setText(text().slice(0, start) + key + text().slice(end));
+  // A field that has lost the focus to a key forgets in some browsers where its caret stood.
+  let left: [number, number] | undefined;
+  const remember = (): void => {
+    left = [input.selectionStart ?? text().length, input.selectionEnd ?? text().length];
+  };
+  const selection = (): [number, number] => {
+    const root = input.getRootNode();
+    const focused = (root instanceof ShadowRoot || root instanceof Document) && root.activeElement === input;
+    if (focused) remember();
+    const [start, end] = left ?? [text().length, text().length];
+    return [Math.min(start, text().length), Math.min(end, text().length)];
+  };
+  const replace = (start: number, end: number, by: string): void => {
+    setText(text().slice(0, start) + by + text().slice(end));
     input.value = text();
-    input.setSelectionRange(start + key.length, start + key.length);
+    const caret = start + by.length;
+    input.setSelectionRange(caret, caret);
+    left = [caret, caret];
   };
 
+  const insert = (key: string): void => replace(...selection(), key);
+
   const erase = (): void => {
-    const end = input.selectionEnd ?? text().length;
-    const start = input.selectionStart === end ? Math.max(0, end - 1) : (input.selectionStart ?? 0);
-    setText(text().slice(0, start) + text().slice(end));
-    input.value = text();
-    input.setSelectionRange(start, start);
+    const [start, end] = selection();
+    replace(start === end ? Math.max(0, end - 1) : start, end, "");
   };
 
   const onPaste = (event: ClipboardEvent): void => {
@@ -95,6 +106,7 @@ export function DialPad(props: { model: Model; keyTarget: EventTarget }) {
           value={text()}
           data-testid="dial-input"
           onInput={(event) => setText(event.currentTarget.value)}
+          onBlur={remember}
           on:paste={onPaste}
         />
         <Show when={text() !== ""}>
