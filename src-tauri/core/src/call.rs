@@ -171,6 +171,11 @@ impl Call {
         matches!(self.state, State::Established { .. })
     }
 
+    /// It can go on only when the media's socket is there.
+    pub fn waits_for_socket(&self) -> bool {
+        self.media.is_none() && matches!(self.state, State::Preparing | State::Answering { .. })
+    }
+
     /// We dialled it, be it internal or not.
     pub fn is_outgoing(&self) -> bool {
         self.target.is_some()

@@ -166,15 +166,18 @@ impl EventLoop {
     }
 
     async fn run(mut self, mut inputs: Inputs, mut requests: mpsc::UnboundedReceiver<Request>) {
+        // Once nobody is left who could ask, only the farewell is waited for.
+        let mut orphaned = false;
         loop {
             let timeout = [self.workbench.poll_timeout(), self.farewell].into_iter().flatten().min();
             tokio::select! {
                 biased;
-                request = requests.recv() => match request {
+                request = requests.recv(), if !orphaned => match request {
                     Some(request) => self.request(request),
-                    // Nobody is left who could ask.
-                    None if self.farewell.is_none() => self.say_goodbye(),
-                    None => self.wait_for_end(&mut inputs).await,
+                    None => {
+                        orphaned = true;
+                        self.say_goodbye();
+                    }
                 },
                 Some(event) = inputs.net.recv() => self.net_event(event),
                 Some(event) = inputs.media.recv() => self.media_event(event),
@@ -193,16 +196,6 @@ impl EventLoop {
             tracing::error!("the store could not be closed");
         }
         tracing::info!("stopped");
-    }
-
-    /// The front ends are gone: only the network and the clock are left until the farewell is over.
-    async fn wait_for_end(&mut self, inputs: &mut Inputs) {
-        let timeout = [self.workbench.poll_timeout(), self.farewell].into_iter().flatten().min();
-        tokio::select! {
-            Some(event) = inputs.net.recv() => self.net_event(event),
-            Some(event) = inputs.media.recv() => self.media_event(event),
-            () = sleep_until(timeout) => self.workbench.handle(now(), Input::Timeout),
-        }
     }
 
     fn request(&mut self, request: Request) {

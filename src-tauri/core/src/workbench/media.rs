@@ -105,13 +105,15 @@ impl Workbench {
                 }
             }
             core_media::Event::DeviceTrouble { role, trouble } => {
-                self.heal(|code| matches!(code, NoticeCode::Device(its, _) if its == role));
+                self.heal_device(role);
                 self.notify(now, NoticeCode::Device(role, trouble));
             }
-            core_media::Event::DeviceHealed { role } => {
-                self.heal(|code| matches!(code, NoticeCode::Device(its, _) if its == role));
-            }
+            core_media::Event::DeviceHealed { role } => self.heal_device(role),
         }
+    }
+
+    fn heal_device(&mut self, role: core_media::DeviceRole) {
+        self.heal(|code| matches!(code, NoticeCode::Device(its, _) if its == role));
     }
 
     fn of_media(&self, id: MediaId) -> Option<&call::Call> {
@@ -120,23 +122,13 @@ impl Workbench {
 
     /// A call that waits for a socket gets it.
     fn socket_opened(&mut self, now: Now) {
-        let waiting = self.calls.iter().find(|call| {
-            call.media.is_none() && matches!(call.state, call::State::Preparing | call::State::Answering { .. })
-        });
-        if let Some(id) = waiting.map(|call| call.id) {
+        if let Some(id) = self.calls.iter().find(|call| call.waits_for_socket()).map(|call| call.id) {
             self.proceed(now, id);
         }
     }
 
     fn socket_failed(&mut self, now: Now) {
-        let waiting: Vec<_> = self
-            .calls
-            .iter()
-            .filter(|call| {
-                call.media.is_none() && matches!(call.state, call::State::Preparing | call::State::Answering { .. })
-            })
-            .map(|call| call.id)
-            .collect();
+        let waiting: Vec<_> = self.calls.iter().filter(|call| call.waits_for_socket()).map(|call| call.id).collect();
         for id in waiting {
             self.give_up(now, id, EndCause::MediaFailed);
         }
