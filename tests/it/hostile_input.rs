@@ -122,7 +122,7 @@ impl Server {
                 event = self.events.recv() => match event.expect("the net lives as long as its server") {
                     NetEvent::Message { flow, bytes } => self.agent.handle_received(Instant::now(), &flow, &bytes),
                     NetEvent::Down { flow, .. } => self.agent.handle_flow_closed(Instant::now(), flow),
-                    NetEvent::Up { .. } | NetEvent::ConnectFailed { .. } => {}
+                    _ => {}
                 },
                 () = sleep_until(wake.into()) => self.agent.handle_timeout(Instant::now()),
             }

@@ -226,7 +226,10 @@ impl Driver {
         match event {
             NetEvent::Message { flow, bytes } => self.exchange.handle_received(now, &flow, &bytes),
             NetEvent::Down { flow, .. } => self.exchange.handle_flow_closed(now, flow),
-            NetEvent::Up { .. } | NetEvent::ConnectFailed { .. } => {}
+            NetEvent::Up { .. }
+            | NetEvent::ConnectFailed { .. }
+            | NetEvent::AddressChanged { .. }
+            | NetEvent::MappedAddressChanged { .. } => {}
         }
     }
 

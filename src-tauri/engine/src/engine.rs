@@ -229,7 +229,7 @@ fn account(form: SignIn) -> Result<Account, Error> {
         |malformed: deskline_core::account::Malformed| Error::new(ErrorCode::BadAccount, malformed.to_string());
     let text = |text: Option<String>| text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
     let account = Account {
-        server: Server::parse(&form.server, form.transport.into()).map_err(refused)?,
+        server: Server::parse(&form.server, form.transport).map_err(refused)?,
         user: Pii::new(form.user.trim().to_owned()),
         password: form.password.filter(|password| !password.is_empty()).map(Pii::new),
         display_name: text(form.display_name).map(Pii::new),

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use deskline_core::account::Account;
 use deskline_core::call::CallId;
 use deskline_core::clock::Now;
+use deskline_core::flow::Transport;
 use deskline_core::media::{Codec, DeviceRole};
 use deskline_core::pii::Pii;
 use deskline_core::workbench::{self, Command, Input, Output, Ticket, Workbench};
@@ -257,7 +258,8 @@ impl EventLoop {
     fn sign_in(&mut self, mut account: Account, answer: Answer<()>) {
         let is_demo = self.centre.as_ref().is_some_and(|centre| {
             let demo = centre.account();
-            demo.server == format!("{}:{}", account.server.uri_host(), account.server.port)
+            let port = account.server.port.or(account.server.transport.map(Transport::default_port));
+            port.is_some_and(|port| demo.server == format!("{}:{port}", account.server.uri_host()))
         });
         if let Some(centre) = self.centre.as_ref().filter(|_| is_demo) {
             account.password = account.password.or_else(|| centre.password(account.user.expose()));
@@ -350,6 +352,7 @@ impl EventLoop {
             NetEvent::Up { flow, connect: Some(connect) } => {
                 self.workbench.handle(now, Input::FlowUp { connect: workbench::ConnectId(connect.0), flow });
             }
+            NetEvent::AddressChanged { .. } | NetEvent::MappedAddressChanged { .. } => {}
             // A peer's own flow: nothing is to be done before it says something.
             NetEvent::Up { connect: None, .. } => {}
             NetEvent::Down { flow, reason } => {
@@ -406,10 +409,10 @@ impl EventLoop {
                 Output::Transmit { destination, bytes } => self.net.send(destination, bytes),
                 Output::Connect { id, server } => {
                     let target = Target {
-                        transport: server.transport,
+                        transport: server.transport.unwrap_or(Transport::Udp),
+                        port: server.port.or(server.transport.map(Transport::default_port)).unwrap_or(5060),
                         host: server.host,
-                        port: server.port,
-                        path: "/".to_owned(),
+                        path: server.path,
                     };
                     self.net.connect(ConnectId(id.0), target);
                 }
@@ -513,7 +516,7 @@ fn chosen_device(settings: &mut Settings, role: DeviceRole) -> &mut Option<Strin
 fn last_account(account: &Account) -> settings::Account {
     settings::Account {
         server: account.server.host.clone(),
-        port: Some(account.server.port),
+        port: account.server.port,
         transport: account.server.transport.into(),
         user: account.user.expose().clone(),
         display_name: account.display_name.as_ref().map(|name| name.expose().clone()),

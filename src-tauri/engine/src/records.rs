@@ -30,7 +30,7 @@ pub(crate) fn record(call: &Call, account: Option<&Account>) -> CallRecord {
         end_text: None,
         account: Pii::new(address_of_record.unwrap_or_default()),
         note: None,
-        transport: account.map(|account| account.server.transport.to_string()),
+        transport: account.and_then(|account| account.server.transport).map(|transport| transport.to_string()),
         codec: call.codec().map(|codec| codec.name().to_owned()),
     }
 }

@@ -1,6 +1,7 @@
 //! From the core's words to those of the front ends, and from the network's to the core's.
 
 use deskline_core::workbench::{self, Edge, Refusal};
+use deskline_ipc::snapshot::RegistrationFailure;
 use deskline_ipc::{Error, ErrorCode, Event};
 
 use crate::net::ConnectError;
@@ -9,7 +10,8 @@ pub(crate) fn event(edge: Edge) -> Event {
     match edge {
         Edge::Registered => Event::Registered,
         Edge::RegistrationFailed(failure) => {
-            Event::RegistrationFailed { code: failure.code.into(), status: failure.status }
+            let RegistrationFailure { code, status, certificate } = failure.into();
+            Event::RegistrationFailed { code, status, certificate }
         }
         Edge::Unregistered => Event::Unregistered,
         Edge::Ringing(call) => Event::Ringing { call: call.to_string() },

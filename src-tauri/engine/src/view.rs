@@ -104,9 +104,10 @@ impl Sources<'_> {
 
 /// Server and port as the sign-in view shows them.
 fn server_field(account: &crate::settings::Account) -> String {
-    let transport: deskline_core::flow::Transport = account.transport.into();
+    let transport: Option<deskline_core::flow::Transport> = account.transport.into();
+    let default = transport.map(deskline_core::flow::Transport::default_port);
     let host = if account.server.contains(':') { format!("[{}]", account.server) } else { account.server.clone() };
-    match account.port.filter(|port| *port != transport.default_port()) {
+    match account.port.filter(|port| Some(*port) != default) {
         Some(port) => format!("{host}:{port}"),
         None => host,
     }

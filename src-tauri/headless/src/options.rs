@@ -80,6 +80,7 @@ enum TransportName {
     Tls,
     Ws,
     Wss,
+    Auto,
 }
 
 impl From<TransportName> for Transport {
@@ -90,6 +91,7 @@ impl From<TransportName> for Transport {
             TransportName::Tls => Self::Tls,
             TransportName::Ws => Self::Ws,
             TransportName::Wss => Self::Wss,
+            TransportName::Auto => Self::Auto,
         }
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::snapshot::{EndCause, RegistrationFailureCode, Snapshot};
+use crate::snapshot::{EndCause, RefusedCertificate, RegistrationFailureCode, Snapshot};
 
 /// Travels as `{"ev":"name", …}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
@@ -18,6 +18,7 @@ pub enum Event {
     RegistrationFailed {
         code: RegistrationFailureCode,
         status: Option<u16>,
+        certificate: Option<RefusedCertificate>,
     },
     Unregistered,
     /// A call comes in.

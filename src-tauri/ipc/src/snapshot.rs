@@ -95,6 +95,8 @@ pub enum Transport {
     Tls,
     Ws,
     Wss,
+    /// Left to the server's domain (its NAPTR and SRV records).
+    Auto,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -124,6 +126,33 @@ pub struct RegistrationFailure {
     pub code: RegistrationFailureCode,
     /// The SIP status, where the server answered.
     pub status: Option<u16>,
+    /// The certificate that was refused.
+    pub certificate: Option<RefusedCertificate>,
+}
+
+/// A server's certificate that we do not trust. Whoever knows it may pin it by its fingerprint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct RefusedCertificate {
+    pub fault: CertificateFault,
+    /// SHA-256 over the certificate: `AB:CD:…`.
+    pub fingerprint: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum CertificateFault {
+    /// No authority that we trust has issued it.
+    UnknownIssuer,
+    Expired,
+    NotYetValid,
+    /// It is made out for another name.
+    WrongName,
+    Revoked,
+    /// Not made for servers.
+    Unsuitable,
+    BadSignature,
+    /// It cannot be read.
+    Malformed,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
@@ -143,8 +172,22 @@ pub enum RegistrationFailureCode {
     NetworkUnreachable,
     /// The server does not speak SIP over WebSocket there.
     NotSipOverWebSocket,
-    /// This transport is not supported yet.
+    /// The domain offers no transport that we speak.
     UnsupportedTransport,
+    /// The server's certificate is not trusted; `certificate` tells why and which one it is.
+    CertificateRefused,
+    /// The server wants a client certificate, or another one.
+    ClientCertificateRefused,
+    /// TLS failed for another reason.
+    TlsFailed,
+    /// A certificate file of the account cannot be read or used.
+    TlsFiles,
+    /// The HTTP proxy cannot be reached.
+    ProxyUnreachable,
+    /// The HTTP proxy wants credentials, or others.
+    ProxyCredentials,
+    /// The HTTP proxy does not let us through to this server.
+    ProxyRefused,
     /// The connection broke.
     ConnectionLost,
     /// 5xx and the like.

@@ -25,6 +25,8 @@ pub fn generate() -> String {
         snapshot::Transport,
         snapshot::Registration,
         snapshot::RegistrationFailure,
+        snapshot::RefusedCertificate,
+        snapshot::CertificateFault,
         snapshot::RegistrationFailureCode,
         snapshot::Agent,
         snapshot::AgentAction,

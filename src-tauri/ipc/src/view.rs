@@ -5,16 +5,15 @@ use deskline_core::workbench::{self, Workbench};
 use deskline_core::{account, agent, flow, media};
 
 use crate::snapshot::{
-    Account, Agent, AgentAction, Call, CallAction, CallDirection, CallEnd, CallState, DeviceRole, DeviceTrouble,
-    EndCause, Notice, NoticeCode, NoticeLevel, Registration, RegistrationFailure, RegistrationFailureCode, Transport,
+    Account, Agent, AgentAction, Call, CallAction, CallDirection, CallEnd, CallState, CertificateFault, DeviceRole,
+    DeviceTrouble, EndCause, Notice, NoticeCode, NoticeLevel, RefusedCertificate, Registration, RegistrationFailure,
+    RegistrationFailureCode, Transport,
 };
 
 pub fn account(account: &account::Account) -> Account {
     let server = &account.server;
-    let host = server.uri_host();
-    let default = server.port == server.transport.default_port();
     Account {
-        server: if default { host } else { format!("{host}:{}", server.port) },
+        server: server.place(),
         user: account.user.expose().clone(),
         display_name: account.display_name.as_ref().map(|name| name.expose().clone()),
         transport: server.transport.into(),
@@ -161,14 +160,12 @@ macro_rules! same_variants {
 
 same_variants! {
     flow::Transport => Transport { Udp, Tcp, Tls, Ws, Wss }
-    Transport => flow::Transport { Udp, Tcp, Tls, Ws, Wss }
     call::Direction => CallDirection { Inbound, Outbound, Internal }
     media::DeviceRole => DeviceRole { Microphone, Speaker, Ringer }
     DeviceRole => media::DeviceRole { Microphone, Speaker, Ringer }
     media::DeviceTrouble => DeviceTrouble { Missing, Busy, Denied, Failed }
-    workbench::FailureCode => RegistrationFailureCode {
-        WrongCredentials, UnknownUser, UnknownHost, ConnectionRefused, TimedOut, NetworkUnreachable,
-        NotSipOverWebSocket, UnsupportedTransport, ConnectionLost, ServerError, Refused,
+    account::CertificateFault => CertificateFault {
+        UnknownIssuer, Expired, NotYetValid, WrongName, Revoked, Unsuitable, BadSignature, Malformed,
     }
     call::EndCause => EndCause {
         HungUp, PeerHungUp, Cancelled, Missed, AnsweredElsewhere, Declined, NotReady, Busy, NoAnswer, NotFound, Rejected,
@@ -184,6 +181,58 @@ impl From<call::End> for CallEnd {
 
 impl From<workbench::Failure> for RegistrationFailure {
     fn from(failure: workbench::Failure) -> Self {
-        Self { code: failure.code.into(), status: failure.status }
+        let certificate = match failure.code {
+            workbench::FailureCode::CertificateRefused { fault, fingerprint } => {
+                Some(RefusedCertificate { fault: fault.into(), fingerprint: fingerprint.to_string() })
+            }
+            _ => None,
+        };
+        Self { code: failure.code.into(), status: failure.status, certificate }
+    }
+}
+
+impl From<workbench::FailureCode> for RegistrationFailureCode {
+    fn from(code: workbench::FailureCode) -> Self {
+        use workbench::FailureCode as Code;
+        match code {
+            Code::WrongCredentials => Self::WrongCredentials,
+            Code::UnknownUser => Self::UnknownUser,
+            Code::UnknownHost => Self::UnknownHost,
+            Code::ConnectionRefused => Self::ConnectionRefused,
+            Code::TimedOut => Self::TimedOut,
+            Code::NetworkUnreachable => Self::NetworkUnreachable,
+            Code::NotSipOverWebSocket => Self::NotSipOverWebSocket,
+            Code::UnsupportedTransport => Self::UnsupportedTransport,
+            Code::CertificateRefused { .. } => Self::CertificateRefused,
+            Code::ClientCertificateRefused => Self::ClientCertificateRefused,
+            Code::TlsFailed => Self::TlsFailed,
+            Code::TlsFiles => Self::TlsFiles,
+            Code::ProxyUnreachable => Self::ProxyUnreachable,
+            Code::ProxyCredentials => Self::ProxyCredentials,
+            Code::ProxyRefused => Self::ProxyRefused,
+            Code::ConnectionLost => Self::ConnectionLost,
+            Code::ServerError => Self::ServerError,
+            Code::Refused => Self::Refused,
+        }
+    }
+}
+
+/// `None`: left to the server's domain.
+impl From<Transport> for Option<flow::Transport> {
+    fn from(transport: Transport) -> Self {
+        match transport {
+            Transport::Udp => Some(flow::Transport::Udp),
+            Transport::Tcp => Some(flow::Transport::Tcp),
+            Transport::Tls => Some(flow::Transport::Tls),
+            Transport::Ws => Some(flow::Transport::Ws),
+            Transport::Wss => Some(flow::Transport::Wss),
+            Transport::Auto => None,
+        }
+    }
+}
+
+impl From<Option<flow::Transport>> for Transport {
+    fn from(transport: Option<flow::Transport>) -> Self {
+        transport.map_or(Self::Auto, Self::from)
     }
 }

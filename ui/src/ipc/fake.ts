@@ -84,7 +84,7 @@ export class FakeProgram implements Client {
   signedOut(failure?: RegistrationFailureCode, status: number | null = null): void {
     this.stop();
     this.change((draft) => {
-      draft.registration = { state: "offline", failure: failure === undefined ? null : { code: failure, status } };
+      draft.registration = { state: "offline", failure: failure === undefined ? null : { code: failure, status, certificate: null } };
       draft.account = null;
       draft.agent = { ...draft.agent, code: -1, since_ms: Date.now(), until_ms: null, break_reason: null };
       draft.calls = [];
@@ -120,7 +120,7 @@ export class FakeProgram implements Client {
   reconnecting(on: boolean): void {
     this.change((draft) => {
       draft.registration = on
-        ? { state: "reconnecting", since_ms: Date.now(), retry_at_ms: Date.now() + 8000, failure: { code: "connection_lost", status: null } }
+        ? { state: "reconnecting", since_ms: Date.now(), retry_at_ms: Date.now() + 8000, failure: { code: "connection_lost", status: null, certificate: null } }
         : { state: "registered", since_ms: Date.now() };
     });
   }
@@ -162,7 +162,6 @@ export class FakeProgram implements Client {
       this.#after(NETWORK_MS, () => {
         if (args.password === "wrong") this.signedOut("wrong_credentials", 403);
         else if (args.server.includes("nowhere")) this.signedOut("unknown_host");
-        else if (args.transport === "tls" || args.transport === "wss") this.signedOut("unsupported_transport");
         else
           this.change((draft) => {
             draft.registration = { state: "registered", since_ms: Date.now() };

@@ -58,7 +58,7 @@ export type DemoNumber = { number: string, kind: DemoNumberKind, };
 
 export type DemoNumberKind = "agent" | "echo" | "busy" | "no_answer" | "not_found";
 
-export type Transport = "udp" | "tcp" | "tls" | "ws" | "wss";
+export type Transport = "udp" | "tcp" | "tls" | "ws" | "wss" | "auto";
 
 export type Registration = { "state": "offline", failure: RegistrationFailure | null, } | { "state": "registering" } | { "state": "registered", since_ms: number, } | { "state": "reconnecting", since_ms: number, retry_at_ms: number | null, failure: RegistrationFailure, } | { "state": "unregistering" };
 
@@ -66,9 +66,24 @@ export type RegistrationFailure = { code: RegistrationFailureCode,
 /**
  * The SIP status, where the server answered.
  */
-status: number | null, };
+status: number | null, 
+/**
+ * The certificate that was refused.
+ */
+certificate: RefusedCertificate | null, };
 
-export type RegistrationFailureCode = "wrong_credentials" | "unknown_user" | "unknown_host" | "connection_refused" | "timed_out" | "network_unreachable" | "not_sip_over_web_socket" | "unsupported_transport" | "connection_lost" | "server_error" | "refused";
+/**
+ * A server's certificate that we do not trust. Whoever knows it may pin it by its fingerprint.
+ */
+export type RefusedCertificate = { fault: CertificateFault, 
+/**
+ * SHA-256 over the certificate: `AB:CD:…`.
+ */
+fingerprint: string, };
+
+export type CertificateFault = "unknown_issuer" | "expired" | "not_yet_valid" | "wrong_name" | "revoked" | "unsuitable" | "bad_signature" | "malformed";
+
+export type RegistrationFailureCode = "wrong_credentials" | "unknown_user" | "unknown_host" | "connection_refused" | "timed_out" | "network_unreachable" | "not_sip_over_web_socket" | "unsupported_transport" | "certificate_refused" | "client_certificate_refused" | "tls_failed" | "tls_files" | "proxy_unreachable" | "proxy_credentials" | "proxy_refused" | "connection_lost" | "server_error" | "refused";
 
 /**
  * The agent's state by the workbench codes.
@@ -177,7 +192,7 @@ total: number, };
 /**
  * Travels as `{"ev":"name", …}`.
  */
-export type IpcEvent = { "ev": "snapshot", snapshot: Snapshot, } | { "ev": "registered" } | { "ev": "registration_failed", code: RegistrationFailureCode, status: number | null, } | { "ev": "unregistered" } | { "ev": "ringing", call: string, } | { "ev": "alerting", call: string, } | { "ev": "established", call: string, } | { "ev": "ended", call: string, cause: EndCause, status: number | null, } | { "ev": "dtmf", call: string, digit: string, } | { "ev": "levels", microphone: number, speaker: number, };
+export type IpcEvent = { "ev": "snapshot", snapshot: Snapshot, } | { "ev": "registered" } | { "ev": "registration_failed", code: RegistrationFailureCode, status: number | null, certificate: RefusedCertificate | null, } | { "ev": "unregistered" } | { "ev": "ringing", call: string, } | { "ev": "alerting", call: string, } | { "ev": "established", call: string, } | { "ev": "ended", call: string, cause: EndCause, status: number | null, } | { "ev": "dtmf", call: string, digit: string, } | { "ev": "levels", microphone: number, speaker: number, };
 
 /**
  * No arguments.

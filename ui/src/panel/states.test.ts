@@ -30,7 +30,7 @@ test("every code of the agent has a name of its own", () => {
 
 test("a lost registration shows, save during a call", () => {
   const lost = (draft: Snapshot) => {
-    draft.registration = { state: "reconnecting", since_ms: 5, retry_at_ms: null, failure: { code: "timed_out", status: null } };
+    draft.registration = { state: "reconnecting", since_ms: 5, retry_at_ms: null, failure: { code: "timed_out", status: null, certificate: null } };
   };
   expect(agentState(signedIn(lost))).toEqual({ name: "reconnecting", tone: "trouble", sinceMs: 5 });
   const calling = signedIn((draft) => {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{ConnectId, Edge, Output, Refusal, Timer, Workbench};
-use crate::account::Account;
+use crate::account::{Account, CertificateFault, Fingerprint};
 use crate::agent;
 use crate::clock::Now;
 use crate::flow::{Destination, Flow, FlowId};
@@ -70,6 +70,23 @@ pub enum FailureCode {
     NetworkUnreachable,
     NotSipOverWebSocket,
     UnsupportedTransport,
+    /// The server showed a certificate that we do not trust: pin it by its fingerprint, or add its issuer to the trust file.
+    CertificateRefused {
+        fault: CertificateFault,
+        fingerprint: Fingerprint,
+    },
+    /// The server wants a client certificate, or another one than ours.
+    ClientCertificateRefused,
+    /// No TLS came about for another reason: no TLS there, no version in common.
+    TlsFailed,
+    /// A file of the account's TLS options cannot be read or used.
+    TlsFiles,
+    /// The HTTP proxy cannot be reached.
+    ProxyUnreachable,
+    /// The HTTP proxy wants credentials, or others than ours.
+    ProxyCredentials,
+    /// The HTTP proxy does not let us through to this server.
+    ProxyRefused,
     ConnectionLost,
     ServerError,
     Refused,

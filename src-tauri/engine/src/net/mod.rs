@@ -36,6 +36,13 @@ pub enum NetEvent {
     /// The flow is gone. Reported once for a connection or a UDP flow that we opened, and for each [`Net::send`] along a
     /// flow that does not exist; not for UDP peers of a listener, and not for what [`Net::close`] ended.
     Down { flow: FlowId, reason: String },
+    /// The machine's addresses or routes have changed, and are quiet again. `moved` are the flows opened by
+    /// [`Net::connect`] whose local address is gone or no longer the one from which the system reaches their peer: they
+    /// lead nowhere, although nothing may tell so for minutes. Whoever waits for a network may try again at once.
+    AddressChanged { moved: Vec<FlowId> },
+    /// The far side of a NAT has changed: STUN tells another address of ours than before (RFC 5626 §4.4.2). What we have
+    /// registered may lead nowhere.
+    MappedAddressChanged { flow: FlowId, mapped: SocketAddr },
     /// [`Net::connect`] failed.
     ConnectFailed { connect: ConnectId, error: ConnectError },
 }
