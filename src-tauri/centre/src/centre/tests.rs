@@ -48,6 +48,7 @@ impl Phone {
             destination: Destination::Flow(flow.id),
             flow,
             route: Vec::new(),
+            outbound: None,
         };
         let config =
             Config { product: "Phone".to_owned(), timers: Default::default(), application_methods: Vec::new() };

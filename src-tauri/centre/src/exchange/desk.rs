@@ -154,6 +154,7 @@ impl Desk {
                 destination: Destination::Flow(phone.flow.id),
                 flow: phone.flow,
                 route: Vec::new(),
+                outbound: None,
             };
             let (target, headers) = (phone.contact.clone(), dialling.headers.clone());
             let invite = Invite { identity, target, offer: offer.to_vec(), headers };

@@ -35,6 +35,7 @@ impl Workbench {
                 self.registration_failed(now, id, status, retry_in.is_some());
             }
             Event::Unregistered { id } => self.unregistered(id),
+            Event::OtherBindings { .. } => {}
 
             Event::Incoming { session, request, flow, offer } => self.incoming(now, session, &request, flow, offer),
             Event::Progress { session, status, body } => self.progress(now, session, status, &body),

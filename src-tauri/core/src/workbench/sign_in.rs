@@ -376,5 +376,6 @@ pub(super) fn identity(account: &Account, flow: Flow) -> Identity {
         destination: Destination::Flow(flow.id),
         flow,
         route: Vec::new(),
+        outbound: None,
     }
 }

@@ -303,6 +303,7 @@ impl Phone {
             destination: Destination::Flow(self.flow.id),
             flow: self.flow,
             route: Vec::new(),
+            outbound: None,
         }
     }
 

@@ -130,6 +130,7 @@ impl World {
             destination: Destination::Flow(flow.id),
             flow,
             route: Vec::new(),
+            outbound: None,
         }
     }
 

@@ -112,10 +112,10 @@ fn silent_registrar_is_tried_again_later_and_later() {
             _ => None,
         })
         .collect();
-    for (wait, bound) in waits.iter().zip([10, 20, 40, 80, 160, 300]) {
+    for (wait, bound) in waits.iter().zip([2, 8, 30, 60, 120, 240]) {
         assert!((bound / 2..=bound).contains(wait), "{waits:?}");
     }
-    assert!(waits.len() >= 4, "{waits:?}");
+    assert!(waits.len() >= 5, "{waits:?}");
     world.ends[0].ua.unregister(world.now, id).unwrap();
     world.run_out();
     world.assert_empty();
@@ -206,8 +206,8 @@ fn overloaded_registrar_says_when_to_come_again() {
         Event::RegistrationFailed { status: Some(503), retry_in, .. } => *retry_in,
         _ => None,
     });
-    assert_eq!(wait, Duration::from_secs(17));
-    world.run(ms(16_999));
+    assert!((ms(17_000)..=ms(18_700)).contains(&wait), "never earlier than asked, a little later for each: {wait:?}");
+    world.run(wait - ms(1));
     assert_eq!(world.received().len(), 0);
     world.run(ms(1));
     let again = world.received_request();

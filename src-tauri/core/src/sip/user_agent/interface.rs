@@ -50,6 +50,20 @@ pub struct Identity {
     pub flow: Flow,
     /// Preloaded Route set (may be empty).
     pub route: Vec<NameAddr>,
+    /// What names this program beyond its address, for registrations.
+    pub outbound: Option<Outbound>,
+}
+
+/// Client-initiated connections (RFC 5626) and what stands on them (RFC 5627).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outbound {
+    /// `+sip.instance` without its brackets: `urn:uuid:…`, the same for as long as the program is installed.
+    pub instance: Box<str>,
+    /// Which of the flows of this instance: 1 for the only one. 1..=2³¹−1.
+    pub reg_id: u32,
+    /// Ask for a globally routable URI and use it in the Contact of dialogs. Only where the server is known to route
+    /// requests to it: one that hands such URIs out and does not is deaf to the far side's BYE.
+    pub gruu: bool,
 }
 
 #[derive(Clone)]
@@ -94,6 +108,11 @@ pub enum Event {
     },
     Unregistered {
         id: RegistrationId,
+    },
+    /// The bindings of other devices under our address of record, whenever they have changed; empty once the last is gone.
+    OtherBindings {
+        id: RegistrationId,
+        contacts: Vec<NameAddr>,
     },
 
     /// A new INVITE with its flow. 100 has been sent. `offer` is empty for an offerless INVITE.

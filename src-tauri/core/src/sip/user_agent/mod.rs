@@ -17,6 +17,7 @@ mod leaving;
 mod outgoing;
 mod path;
 mod random;
+mod reach;
 mod receiving;
 mod redacted;
 mod registering;
@@ -30,8 +31,11 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 pub use interface::{
-    Config, Credentials, EndReason, Error, Event, Identity, Invite, Output, RegistrationId, RequestId, SessionId,
+    Config, Credentials, EndReason, Error, Event, Identity, Invite, Outbound, Output, RegistrationId, RequestId,
+    SessionId,
 };
+
+pub use super::registration::Binding;
 
 use super::message::grammar::{is_token, quote};
 use super::message::{Header, HeaderName, Headers, Response, header_value};
@@ -147,6 +151,32 @@ impl UserAgent {
         id
     }
 
+    /// Registers anew at once, along the same flow: after the machine woke, or when the network has changed and the flow
+    /// stands. While a REGISTER or an unregistration is under way, nothing happens.
+    pub fn refresh_registration(&mut self, now: Instant, id: RegistrationId) -> Result<(), Error> {
+        let registration = self.registrations.get_mut(&id).ok_or(Error::Unknown)?;
+        registration.refresh(now, &mut self.stack);
+        self.settle_registration(id);
+        Ok(())
+    }
+
+    /// Who we are along a registration's present flow, with the route that the registrar prescribes (RFC 3608): for
+    /// calls and other requests outside dialogs.
+    pub fn identity_of(&self, id: RegistrationId) -> Result<Identity, Error> {
+        self.registrations.get(&id).map(Registration::identity).ok_or(Error::Unknown)
+    }
+
+    /// What the registrar told with its last 200; `None` before the first and after a lost flow.
+    pub fn binding(&self, id: RegistrationId) -> Option<&Binding> {
+        self.registrations.get(&id)?.binding()
+    }
+
+    /// How long to wait before the next attempt after so many failures in a row (from 1), drawn by RFC 5626 §4.5: also
+    /// for attempts to connect, so that a thousand clients of a server that restarts do not come at once.
+    pub fn back_off(&mut self, failures: u32) -> Duration {
+        self.stack.random.back_off(failures)
+    }
+
     /// A new flow for a registration (after [`Event::RegistrationFailed`] or a changed address): registers at once.
     pub fn move_registration(&mut self, now: Instant, id: RegistrationId, flow: Flow) -> Result<(), Error> {
         let registration = self.registrations.get_mut(&id).ok_or(Error::Unknown)?;
@@ -158,7 +188,15 @@ impl UserAgent {
     /// Removes the binding (Expires 0); ends with [`Event::Unregistered`] whether the server answers or not.
     pub fn unregister(&mut self, now: Instant, id: RegistrationId) -> Result<(), Error> {
         let registration = self.registrations.get_mut(&id).ok_or(Error::Unknown)?;
-        registration.unregister(now, &mut self.stack);
+        registration.unregister(now, &mut self.stack, false);
+        self.settle_registration(id);
+        Ok(())
+    }
+
+    /// As [`Self::unregister`], and takes every other device of the same user along (`Contact: *`, RFC 3261 §10.2.2).
+    pub fn unregister_all(&mut self, now: Instant, id: RegistrationId) -> Result<(), Error> {
+        let registration = self.registrations.get_mut(&id).ok_or(Error::Unknown)?;
+        registration.unregister(now, &mut self.stack, true);
         self.settle_registration(id);
         Ok(())
     }
@@ -310,10 +348,17 @@ impl UserAgent {
         }
     }
 
+    /// The registration that a request along a flow is for: of several on one flow the one of that user.
+    fn account_of(&self, flow: FlowId, user: &str) -> Option<&Registration> {
+        let on_flow = || self.registrations.values().filter(|registration| registration.path.uses(flow));
+        on_flow().find(|registration| registration.is_for(user)).or_else(|| on_flow().next())
+    }
+
     fn settle_registration(&mut self, id: RegistrationId) {
         let Some(registration) = self.registrations.get_mut(&id) else { return };
         if registration.is_gone() {
             self.registration_agenda.strike(id, registration.appointment);
+            self.stack.reach.forget(id);
             self.registrations.remove(&id);
         } else {
             let next = registration.next_timeout();

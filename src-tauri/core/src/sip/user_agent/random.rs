@@ -48,4 +48,20 @@ impl Random {
         let steps = (to.saturating_sub(from).as_nanos() / step.as_nanos().max(1)) as u64;
         from + step * u32::try_from(self.below(steps + 1)).unwrap_or(u32::MAX)
     }
+
+    /// How long to wait after so many failures in a row: the upper half of the bound (RFC 5626 §4.5).
+    pub(super) fn back_off(&mut self, failures: u32) -> Duration {
+        let bound = crate::sip::registration::back_off(failures);
+        self.delay(bound / 2, bound, Duration::from_millis(10))
+    }
+
+    /// A time of `time`, or up to a tenth less: what many would do at once is spread.
+    pub(super) fn a_little_earlier(&mut self, time: Duration) -> Duration {
+        self.delay(time.mul_f64(0.9), time, Duration::from_millis(10))
+    }
+
+    /// As [`Self::a_little_earlier`], up to a tenth more.
+    pub(super) fn a_little_later(&mut self, time: Duration) -> Duration {
+        self.delay(time, time.mul_f64(1.1), Duration::from_millis(10))
+    }
 }

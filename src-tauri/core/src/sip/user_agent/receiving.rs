@@ -345,7 +345,7 @@ impl UserAgent {
         self.stack.respond_with(now, id, 100);
         // A call that comes along the flow of a registration belongs to that account: its requests go back the same
         // way, and its challenges are answered with the same credentials.
-        let account = self.registrations.values().find(|registration| registration.path.uses(flow.id));
+        let account = self.account_of(flow.id, request.uri.user.as_deref().unwrap_or(""));
         let caller = match account {
             Some(registration) => {
                 let authentication = registration.authentication.afresh();

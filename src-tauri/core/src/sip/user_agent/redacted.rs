@@ -52,6 +52,9 @@ impl fmt::Debug for Event {
                 named("RegistrationFailed", &[("id", id), ("status", status), ("retry_in", retry_in)])
             }
             Self::Unregistered { id } => named("Unregistered", &[("id", id)]),
+            Self::OtherBindings { id, contacts } => {
+                named("OtherBindings", &[("id", id), ("contacts", &contacts.len())])
+            }
             Self::Incoming { session, flow, offer, .. } => {
                 named("Incoming", &[("session", session), ("flow", &flow.id), ("offer", &offer.len())])
             }
@@ -101,6 +104,7 @@ mod tests {
             destination: Destination::Flow(flow.id),
             flow,
             route: Vec::new(),
+            outbound: None,
         };
         let target = Uri::tel("13800138000");
         let request = Box::new(Request::new(Method::Invite, target.clone()));

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::path::Path;
 use super::random::Random;
+use super::reach::Reach;
 use super::transactions::{Acknowledgement, Purpose, ServerMachine, TransactionId, Transactions};
 use super::{Config, Event, Limits, Output};
 use crate::flow::{Destination, FlowId};
@@ -24,6 +25,7 @@ pub(super) struct Stack {
     pub transactions: Transactions,
     /// The host name of Via and Contact where we cannot be reached by a new connection (RFC 7118 §5).
     pub unreachable_host: Box<str>,
+    pub reach: Reach,
     outputs: VecDeque<Output>,
 }
 
@@ -37,6 +39,7 @@ impl Stack {
             random,
             transactions: Transactions::default(),
             unreachable_host,
+            reach: Reach::default(),
             outputs: VecDeque::new(),
         }
     }
@@ -73,8 +76,10 @@ impl Stack {
         allow
     }
 
+    /// Our Contact in dialogs.
     pub(super) fn contact(&self, path: &Path, user: &str) -> String {
-        path.contact(user, &self.unreachable_host).to_string()
+        let plain = path.contact(user, &self.unreachable_host);
+        self.reach.contact(path.flow.id, user, plain).to_string()
     }
 
     /// Sends a request in a new client transaction: Via, Max-Forwards and User-Agent are added here.

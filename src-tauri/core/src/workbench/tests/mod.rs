@@ -307,6 +307,7 @@ impl Bench {
             destination: Destination::Flow(flow(FAR, port).id),
             flow: flow(FAR, port),
             route: Vec::new(),
+            outbound: None,
         };
         let target = format!("sip:1001@127.0.0.1:{}", port).parse::<Uri>().unwrap();
         let invite = Invite { identity, target, offer, headers: Headers::default() };
