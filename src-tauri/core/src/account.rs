@@ -1,5 +1,6 @@
 //! The account with which the agent signs in.
 
+mod options;
 mod proxy;
 mod tls;
 
@@ -8,6 +9,7 @@ use crate::pii::Pii;
 use crate::sip::uri::{NameAddr, Uri};
 use crate::sip::user_agent::Credentials;
 
+pub use options::{DtmfMode, Options};
 pub use proxy::Proxy;
 pub use tls::{CertificateFault, ClientCertificate, Fingerprint, KeepAlive, TlsOptions};
 
@@ -25,6 +27,7 @@ pub struct Account {
     pub auth_user: Option<Pii<String>>,
     /// Extensions of the same centre, where the platform tells them: calls with them are internal.
     pub colleagues: Vec<Pii<String>>,
+    pub options: Options,
 }
 
 /// A SIP server, and how to reach it.
@@ -64,6 +67,10 @@ pub enum Malformed {
     Proxy,
     #[error("the keep-alive is crlf or stun")]
     KeepAlive,
+    #[error("an account takes 1 to 8 calls at once")]
+    CallLimit,
+    #[error("the session timer is 0, or 90 to 7200 seconds")]
+    SessionTimer,
 }
 
 impl Server {

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use deskline_core::account::{Account, Server};
 use deskline_core::agent::BreakReason;
 use deskline_core::call::CallId;
 use deskline_core::media::Codec;
@@ -12,13 +11,15 @@ use deskline_core::pii::Pii;
 use deskline_core::workbench::Command;
 use deskline_ipc::backend::Commands;
 use deskline_ipc::command::{
-    AfterCallWork, AgentBreak, CallMute, CallQuery, CallRef, CallTo, DismissNotice, Nothing, SelectDevice, SendDtmf,
-    SetSettings, SetVolume, SignIn, TestDevice,
+    AddLine, AfterCallWork, AgentBreak, CallInfo, CallMute, CallQuery, CallRef, CallTo, Consult, DismissNotice, HangUp,
+    LineRef, Nothing, SelectDevice, SendDtmf, SendMessage, SetPresence, SetSettings, SetVolume, SignIn, Subscribe,
+    SubscriptionRef, TestDevice, Transfer,
 };
 use deskline_ipc::snapshot::CallPage;
 use deskline_ipc::{Backend, Error, ErrorCode, Snapshot};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::account;
 use crate::audio::DeviceHost;
 use crate::demo::DemoCentre;
 use crate::event_loop::{self, Request};
@@ -105,8 +106,8 @@ impl Backend for Engine {
 
 impl Commands for Engine {
     async fn sign_in(&self, form: SignIn) -> Result<(), Error> {
-        let account = account(form)?;
-        self.ask(|answer| Request::SignIn { account: Box::new(account), answer }).await
+        let account = Box::new(account::from_form(form)?);
+        self.ask(|answer| Request::SignIn { account, answer }).await
     }
 
     async fn sign_out(&self, _: Nothing) -> Result<(), Error> {
@@ -138,7 +139,55 @@ impl Commands for Engine {
         self.done(Command::Answer(call_id(args.call)?)).await
     }
 
-    async fn hangup(&self, args: CallRef) -> Result<(), Error> {
+    async fn add_line(&self, _: AddLine) -> Result<String, Error> {
+        Err(unsupported())
+    }
+
+    async fn remove_line(&self, _: LineRef) -> Result<(), Error> {
+        Err(unsupported())
+    }
+
+    async fn swap(&self, _: Nothing) -> Result<(), Error> {
+        Err(unsupported())
+    }
+
+    async fn transfer(&self, _: Transfer) -> Result<(), Error> {
+        Err(unsupported())
+    }
+
+    async fn consult(&self, _: Consult) -> Result<String, Error> {
+        Err(unsupported())
+    }
+
+    async fn transfer_complete(&self, _: CallRef) -> Result<(), Error> {
+        Err(unsupported())
+    }
+
+    async fn consult_cancel(&self, _: CallRef) -> Result<(), Error> {
+        Err(unsupported())
+    }
+
+    async fn call_info(&self, _: CallInfo) -> Result<(), Error> {
+        Err(unsupported())
+    }
+
+    async fn send_message(&self, _: SendMessage) -> Result<String, Error> {
+        Err(unsupported())
+    }
+
+    async fn subscribe(&self, _: Subscribe) -> Result<String, Error> {
+        Err(unsupported())
+    }
+
+    async fn unsubscribe(&self, _: SubscriptionRef) -> Result<(), Error> {
+        Err(unsupported())
+    }
+
+    async fn set_presence(&self, _: SetPresence) -> Result<(), Error> {
+        Err(unsupported())
+    }
+
+    async fn hangup(&self, args: HangUp) -> Result<(), Error> {
         self.done(Command::HangUp(call_id(args.call)?)).await
     }
 
@@ -213,6 +262,10 @@ fn bad(message: &str) -> Error {
     Error::new(ErrorCode::BadCommand, message)
 }
 
+fn unsupported() -> Error {
+    Error::new(ErrorCode::Unsupported, "not possible with this version")
+}
+
 fn call_id(text: Option<String>) -> Result<Option<CallId>, Error> {
     text.map(|text| text.parse().map_err(|_| Error::new(ErrorCode::NoCall, "there is no call of that id"))).transpose()
 }
@@ -222,21 +275,4 @@ fn after_call_work(seconds: u32) -> Result<Duration, Error> {
         return Err(bad("after-call work is 0 to 3600 seconds"));
     }
     Ok(Duration::from_secs(seconds.into()))
-}
-
-fn account(form: SignIn) -> Result<Account, Error> {
-    let refused =
-        |malformed: deskline_core::account::Malformed| Error::new(ErrorCode::BadAccount, malformed.to_string());
-    let text = |text: Option<String>| text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
-    let account = Account {
-        server: Server::parse(&form.server, form.transport).map_err(refused)?,
-        user: Pii::new(form.user.trim().to_owned()),
-        password: form.password.filter(|password| !password.is_empty()).map(Pii::new),
-        display_name: text(form.display_name).map(Pii::new),
-        domain: text(form.domain),
-        auth_user: text(form.auth_user).map(Pii::new),
-        colleagues: Vec::new(),
-    };
-    account.check().map_err(refused)?;
-    Ok(account)
 }

@@ -17,13 +17,14 @@ use deskline_ipc::snapshot::{CallPage, NoticeCode, NoticeLevel};
 use deskline_ipc::{Error, ErrorCode, Snapshot, snapshot};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::account;
 use crate::audio::DeviceList;
 use crate::demo::{DemoCentre, DemoNumberKind};
 use crate::engine::{EngineConfig, StartError};
 use crate::media::{MediaConfig, MediaControl, MediaEvent, MediaPlane};
 use crate::net::{ConnectId, Net, NetEvent, NetEvents, Target};
 use crate::records;
-use crate::settings::{self, Settings, SettingsStore};
+use crate::settings::{Settings, SettingsStore};
 use crate::store::{Location, Store, StoreEvent, StoreEvents};
 use crate::subscription::{Publisher, Subscription};
 use crate::translation::{event, failure_code, refused};
@@ -266,7 +267,7 @@ impl EventLoop {
             let agents = centre.numbers().into_iter().filter(|number| number.kind == DemoNumberKind::Agent);
             account.colleagues = agents.map(|number| Pii::new(number.number)).collect();
         }
-        let remembered = (!is_demo).then(|| last_account(&account));
+        let remembered = (!is_demo).then(|| account::remembered(&account));
         if self.settings.account != remembered {
             self.settings.account = remembered;
             self.save_settings();
@@ -320,7 +321,9 @@ impl EventLoop {
         self.changed = true;
         if let Err(error) = self.settings_store.save(self.settings.to_value()) {
             tracing::warn!(%error, "the settings cannot be saved");
-            self.notify(NoticeCode::StoreFailed);
+            self.notify(NoticeCode::SettingsFailed);
+        } else {
+            self.notices.retain(|notice| notice.code != NoticeCode::SettingsFailed);
         }
     }
 
@@ -471,6 +474,7 @@ fn empty_snapshot() -> Snapshot {
         account: None,
         sign_in: snapshot::SignInForm::default(),
         registration: snapshot::Registration::Offline { failure: None },
+        lines: Vec::new(),
         agent: snapshot::Agent { code: -1, since_ms: 0, until_ms: None, break_reason: None, allowed: Vec::new() },
         calls: Vec::new(),
         last_call: None,
@@ -510,17 +514,6 @@ fn chosen_device(settings: &mut Settings, role: DeviceRole) -> &mut Option<Strin
         DeviceRole::Microphone => &mut settings.devices.microphone,
         DeviceRole::Speaker => &mut settings.devices.speaker,
         DeviceRole::Ringer => &mut settings.devices.ringer,
-    }
-}
-
-fn last_account(account: &Account) -> settings::Account {
-    settings::Account {
-        server: account.server.host.clone(),
-        port: account.server.port,
-        transport: account.server.transport.into(),
-        user: account.user.expose().clone(),
-        display_name: account.display_name.as_ref().map(|name| name.expose().clone()),
-        domain: account.domain.clone(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The impure half of Deskline: the event loop, sockets, sound devices and disk around the pure core.
 
+mod account;
 pub mod audio;
 pub mod demo;
 mod engine;

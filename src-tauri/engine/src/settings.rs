@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
 
-use deskline_ipc::snapshot::{Language, Theme, Transport};
+use deskline_ipc::snapshot::{AccountOptions, Language, Theme, Transport};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
@@ -77,6 +77,7 @@ pub struct Account {
     pub display_name: Option<String>,
     /// The SIP domain, where it is not the server.
     pub domain: Option<String>,
+    pub options: AccountOptions,
 }
 
 impl fmt::Debug for Account {
@@ -181,6 +182,7 @@ impl Account {
             domain: text("domain"),
             port: take(&mut map, "port").filter(|port| *port != 0),
             transport: take(&mut map, "transport").unwrap_or_default(),
+            options: take(&mut map, "options").unwrap_or_default(),
         })
     }
 
@@ -192,6 +194,7 @@ impl Account {
             "user": self.user,
             "display_name": self.display_name,
             "domain": self.domain,
+            "options": self.options,
         })
     }
 }
@@ -365,6 +368,7 @@ mod tests {
                 user: "1001".to_owned(),
                 display_name: Some("小明".to_owned()),
                 domain: None,
+                options: AccountOptions { auto_answer: true, call_limit: Some(3), ..AccountOptions::default() },
             }),
             after_call_work: AfterCallWork { seconds: 0 },
             codecs: Codecs(vec!["PCMA".to_owned()]),

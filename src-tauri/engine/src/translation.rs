@@ -2,18 +2,19 @@
 
 use deskline_core::workbench::{self, Edge, Refusal};
 use deskline_ipc::snapshot::RegistrationFailure;
+use deskline_ipc::view::FIRST_LINE;
 use deskline_ipc::{Error, ErrorCode, Event};
 
 use crate::net::ConnectError;
 
 pub(crate) fn event(edge: Edge) -> Event {
     match edge {
-        Edge::Registered => Event::Registered,
+        Edge::Registered => Event::Registered { line: FIRST_LINE.to_owned() },
         Edge::RegistrationFailed(failure) => {
             let RegistrationFailure { code, status, certificate } = failure.into();
-            Event::RegistrationFailed { code, status, certificate }
+            Event::RegistrationFailed { line: FIRST_LINE.to_owned(), code, status, certificate }
         }
-        Edge::Unregistered => Event::Unregistered,
+        Edge::Unregistered => Event::Unregistered { line: FIRST_LINE.to_owned() },
         Edge::Ringing(call) => Event::Ringing { call: call.to_string() },
         Edge::Alerting(call) => Event::Alerting { call: call.to_string() },
         Edge::Established(call) => Event::Established { call: call.to_string() },

@@ -4,8 +4,8 @@ use deskline_core::clock::Now;
 use deskline_core::media::DeviceRole;
 use deskline_core::workbench::{self, Workbench};
 use deskline_ipc::snapshot::{
-    Capability, DemoNumber, DemoNumberKind, Device, DeviceUse, Devices, Notice, Settings as SettingsView, SignInForm,
-    Snapshot,
+    AccountOptions, Capability, DemoNumber, DemoNumberKind, Device, DeviceUse, Devices, Notice,
+    Settings as SettingsView, SignInForm, Snapshot,
 };
 use deskline_ipc::view;
 
@@ -40,6 +40,7 @@ impl Sources<'_> {
             account: workbench.account().map(view::account),
             sign_in: self.sign_in_form(),
             registration: view::registration(workbench, now),
+            lines: view::lines(workbench, now),
             agent: view::agent(workbench),
             calls: workbench.calls().iter().map(|call| view::call(call, muted)).collect(),
             last_call: workbench.last_call().map(|call| view::call(call, false)),
@@ -70,6 +71,7 @@ impl Sources<'_> {
                 user: last.user.clone(),
                 display_name: last.display_name.clone().unwrap_or_default(),
                 transport: last.transport,
+                options: last.options.clone(),
                 password_known: false,
                 demo_numbers,
             };
@@ -80,6 +82,7 @@ impl Sources<'_> {
                 user: account.user,
                 display_name: account.display_name,
                 transport: account.transport.into(),
+                options: AccountOptions::default(),
                 password_known: true,
                 demo_numbers,
             },

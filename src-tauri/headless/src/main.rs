@@ -185,5 +185,6 @@ fn demo_account(engine: &Engine) -> deskline_ipc::command::SignIn {
         display_name: Some(form.display_name),
         domain: None,
         auth_user: None,
+        options: form.options,
     }
 }

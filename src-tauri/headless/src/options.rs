@@ -69,6 +69,7 @@ impl Options {
             display_name: self.display_name.clone(),
             domain: None,
             auth_user: None,
+            options: deskline_ipc::snapshot::AccountOptions::default(),
         })
     }
 }

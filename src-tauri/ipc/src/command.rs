@@ -4,7 +4,8 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::snapshot::{CallPage, DeviceRole, Language, Snapshot, Theme, Transport};
+pub use crate::arguments::*;
+use crate::snapshot::{CallPage, Snapshot};
 
 /// Declares each command as `name(Arguments) -> Result;`. A command travels as `{"cmd":"name", …arguments}`.
 macro_rules! commands {
@@ -49,8 +50,12 @@ macro_rules! commands {
 commands! {
     /// Signs the agent in: connects, registers, becomes ready. Progress and failure show in the snapshot's `registration`.
     sign_in / SignIn(SignIn) -> ();
-    /// Signs the agent out and removes the registration. Refused while a call is in progress.
+    /// Signs the agent out and removes every registration. Refused while a call is in progress.
     sign_out / SignOut(Nothing) -> ();
+    /// Registers a further account beside the agent's own: its calls ring here too. Returns the id of the line.
+    add_line / AddLine(AddLine) -> String;
+    /// Unregisters a further account. Refused while it has a call, and for the agent's own line.
+    remove_line / RemoveLine(LineRef) -> ();
     /// Becomes ready (state 3): from break or after-call work.
     agent_ready / AgentReady(Nothing) -> ();
     /// Takes a break (state 4).
@@ -62,15 +67,35 @@ commands! {
     /// Answers the ringing call.
     answer / Answer(CallRef) -> ();
     /// Ends a call whatever its state: cancels, declines or hangs up.
-    hangup / Hangup(CallRef) -> ();
+    hangup / Hangup(HangUp) -> ();
     /// Holds the call; the peer hears music.
     call_hold / CallHold(CallRef) -> ();
     /// Retrieves the held call.
     call_retrieve / CallRetrieve(CallRef) -> ();
-    /// Mutes or unmutes the microphone.
+    /// Holds the active call and retrieves the held one.
+    swap / Swap(Nothing) -> ();
+    /// Transfers the call to a number without speaking first (REFER). Progress shows in the call's `transfer`.
+    transfer / Transfer(Transfer) -> ();
+    /// Holds the call and dials a colleague to speak with before the transfer; returns the id of the new call.
+    consult / Consult(Consult) -> String;
+    /// Connects the far side of the consultation with the call that was held for it (REFER with Replaces).
+    transfer_complete / TransferComplete(CallRef) -> ();
+    /// Ends the consultation and retrieves the call that was held for it.
+    consult_cancel / ConsultCancel(CallRef) -> ();
+    /// Mutes or unmutes the microphone of a call.
     call_mute / CallMute(CallMute) -> ();
     /// Sends DTMF digits into the call.
     send_dtmf / SendDtmf(SendDtmf) -> ();
+    /// Sends an INFO with a body of the application into the call.
+    call_info / CallInfo(CallInfo) -> ();
+    /// Sends a MESSAGE outside calls; returns its id, under which `message_sent` or `message_failed` follows.
+    send_message / SendMessage(SendMessage) -> String;
+    /// Subscribes to an event package of somebody (RFC 6665); returns the id under which `notified` tells its news.
+    subscribe / Subscribe(Subscribe) -> String;
+    /// Ends a subscription.
+    unsubscribe / Unsubscribe(SubscriptionRef) -> ();
+    /// Publishes the agent's presence (RFC 3903).
+    set_presence / SetPresence(SetPresence) -> ();
     /// Sets a volume.
     set_volume / SetVolume(SetVolume) -> ();
     /// Chooses a device; without `device` the system's default is followed.
@@ -91,158 +116,4 @@ commands! {
     snapshot / Snapshot(Nothing) -> Snapshot;
     /// Ends the program: hangs up, signs out, and closes.
     quit / Quit(Nothing) -> ();
-}
-
-/// No arguments.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
-pub struct Nothing {}
-
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
-pub struct SignIn {
-    /// Host name or address of the SIP server, with an optional port: `pbx.example.com`, `10.0.0.2:5070`, `[::1]:5060`.
-    pub server: String,
-    /// The SIP user, as a rule the extension.
-    pub user: String,
-    /// The SIP password. Absent: the password that the program knows for this account (the demo), or none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[ts(optional)]
-    pub password: Option<String>,
-    #[serde(default)]
-    #[ts(optional, as = "Option<Transport>")]
-    pub transport: Transport,
-    /// The name shown to those whom the agent calls.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[ts(optional)]
-    pub display_name: Option<String>,
-    /// The SIP domain of the address of record, where it differs from the server.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[ts(optional)]
-    pub domain: Option<String>,
-    /// The digest username, where it differs from the user.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[ts(optional)]
-    pub auth_user: Option<String>,
-}
-
-/// The password and who signs in never reach a log.
-impl std::fmt::Debug for SignIn {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SignIn").field("transport", &self.transport).finish_non_exhaustive()
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
-pub struct AgentBreak {
-    /// The reason's id, 1..=5 where the platform has reasons.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[ts(optional)]
-    pub reason: Option<u8>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
-pub struct AfterCallWork {
-    /// 0..=3600.
-    pub seconds: u32,
-}
-
-/// Numbers are private: they are not shown by `Debug`.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
-pub struct CallTo {
-    /// A number (spaces and the usual marks are removed), a user name, or a SIP URI.
-    pub uri: String,
-}
-
-impl std::fmt::Debug for CallTo {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CallTo").finish_non_exhaustive()
-    }
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
-pub struct CallRef {
-    /// Absent: the one call that the command can mean.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[ts(optional)]
-    pub call: Option<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
-pub struct CallMute {
-    pub muted: bool,
-}
-
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
-pub struct SendDtmf {
-    /// `0-9`, `*`, `#`, `A-D`; at most 64.
-    pub digits: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[ts(optional)]
-    pub call: Option<String>,
-}
-
-/// Digits may be card numbers: they are not shown.
-impl std::fmt::Debug for SendDtmf {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SendDtmf").field("call", &self.call).finish_non_exhaustive()
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
-pub struct SetVolume {
-    pub role: DeviceRole,
-    /// 0..=100.
-    pub percent: u8,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
-pub struct SelectDevice {
-    pub role: DeviceRole,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[ts(optional)]
-    pub device: Option<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
-pub struct TestDevice {
-    pub role: DeviceRole,
-}
-
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
-pub struct CallQuery {
-    /// Part of a number or name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[ts(optional)]
-    pub search: Option<String>,
-    #[serde(default)]
-    #[ts(optional, as = "Option<u32>")]
-    pub offset: u32,
-    /// 1..=500, 50 by default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[ts(optional)]
-    pub limit: Option<u32>,
-}
-
-impl std::fmt::Debug for CallQuery {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CallQuery").field("offset", &self.offset).field("limit", &self.limit).finish_non_exhaustive()
-    }
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
-pub struct SetSettings {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[ts(optional)]
-    pub language: Option<Language>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[ts(optional)]
-    pub theme: Option<Theme>,
-    /// Seconds of after-call work, 0..=3600.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[ts(optional)]
-    pub after_call_work_seconds: Option<u32>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
-pub struct DismissNotice {
-    pub id: u32,
 }

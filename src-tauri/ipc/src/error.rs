@@ -31,8 +31,18 @@ pub enum ErrorCode {
     WrongState,
     /// There is no such call.
     NoCall,
-    /// A call is in progress: one call at a time.
+    /// A call is in progress: end it first.
     CallInProgress,
+    /// The account's limit of calls at once is reached.
+    CallLimit,
+    /// There is no such line.
+    NoLine,
+    /// A header may not be set, or its value holds a line break.
+    BadHeader,
+    /// There is no such subscription.
+    NoSubscription,
+    /// This platform or this far side cannot do that.
+    Unsupported,
     /// No such sound device.
     NoDevice,
     /// Only with the embedded contact centre.

@@ -3,10 +3,13 @@
 //! The Tauri window, the bridge for web pages and the headless program all speak these types; the TypeScript of the
 //! panel is generated from them (`cargo xtask types` writes `ui/src/ipc/generated.ts`, a test compares).
 
+mod arguments;
 pub mod backend;
+mod call;
 pub mod command;
 pub mod error;
 pub mod event;
+mod line;
 pub mod snapshot;
 pub mod typescript;
 pub mod view;

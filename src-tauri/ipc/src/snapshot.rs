@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+pub use crate::call::*;
+pub use crate::line::*;
+
 /// All times are milliseconds since the Unix epoch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 pub struct Snapshot {
@@ -15,6 +18,8 @@ pub struct Snapshot {
     /// What the sign-in view is filled with.
     pub sign_in: SignInForm,
     pub registration: Registration,
+    /// Every account with its registration; the first is the agent's own.
+    pub lines: Vec<Line>,
     pub agent: Agent,
     /// Live calls, oldest first.
     pub calls: Vec<Call>,
@@ -35,20 +40,14 @@ pub enum Capability {
     Hold,
     Dtmf,
     AfterCallWork,
-}
-
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
-pub struct Account {
-    pub server: String,
-    pub user: String,
-    pub display_name: Option<String>,
-    pub transport: Transport,
-}
-
-impl std::fmt::Debug for Account {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Account").field("transport", &self.transport).finish_non_exhaustive()
-    }
+    /// Blind transfer.
+    Transfer,
+    /// Consultation and attended transfer.
+    Consult,
+    /// Text messages.
+    Message,
+    /// Further accounts, and more than one call.
+    SeveralLines,
 }
 
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -57,6 +56,7 @@ pub struct SignInForm {
     pub user: String,
     pub display_name: String,
     pub transport: Transport,
+    pub options: AccountOptions,
     /// The program knows this account's password (the demo's): the field may stay empty.
     pub password_known: bool,
     /// Numbers of the embedded centre that can be dialled.
@@ -86,116 +86,6 @@ pub enum DemoNumberKind {
     NotFound,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
-#[serde(rename_all = "snake_case")]
-pub enum Transport {
-    #[default]
-    Udp,
-    Tcp,
-    Tls,
-    Ws,
-    Wss,
-    /// Left to the server's domain (its NAPTR and SRV records).
-    Auto,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[serde(tag = "state", rename_all = "snake_case")]
-pub enum Registration {
-    /// Nobody is signed in; `failure` tells why the last attempt did not succeed.
-    Offline {
-        failure: Option<RegistrationFailure>,
-    },
-    /// Connecting, or REGISTER is on its way.
-    Registering,
-    Registered {
-        since_ms: i64,
-    },
-    /// The connection or the registration was lost while signed in; the program keeps trying. A call goes on meanwhile.
-    Reconnecting {
-        since_ms: i64,
-        retry_at_ms: Option<i64>,
-        failure: RegistrationFailure,
-    },
-    /// Signing out.
-    Unregistering,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
-pub struct RegistrationFailure {
-    pub code: RegistrationFailureCode,
-    /// The SIP status, where the server answered.
-    pub status: Option<u16>,
-    /// The certificate that was refused.
-    pub certificate: Option<RefusedCertificate>,
-}
-
-/// A server's certificate that we do not trust. Whoever knows it may pin it by its fingerprint.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
-pub struct RefusedCertificate {
-    pub fault: CertificateFault,
-    /// SHA-256 over the certificate: `AB:CD:…`.
-    pub fingerprint: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
-#[serde(rename_all = "snake_case")]
-pub enum CertificateFault {
-    /// No authority that we trust has issued it.
-    UnknownIssuer,
-    Expired,
-    NotYetValid,
-    /// It is made out for another name.
-    WrongName,
-    Revoked,
-    /// Not made for servers.
-    Unsuitable,
-    BadSignature,
-    /// It cannot be read.
-    Malformed,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
-#[serde(rename_all = "snake_case")]
-pub enum RegistrationFailureCode {
-    /// 401/407 after our answer, or 403: user or password are wrong.
-    WrongCredentials,
-    /// 404: the server does not know the user.
-    UnknownUser,
-    /// The host name cannot be resolved.
-    UnknownHost,
-    /// Nothing listens at that port.
-    ConnectionRefused,
-    /// No answer in time.
-    TimedOut,
-    /// No route to the server.
-    NetworkUnreachable,
-    /// The server does not speak SIP over WebSocket there.
-    NotSipOverWebSocket,
-    /// The domain offers no transport that we speak.
-    UnsupportedTransport,
-    /// The server's certificate is not trusted; `certificate` tells why and which one it is.
-    CertificateRefused,
-    /// The server wants a client certificate, or another one.
-    ClientCertificateRefused,
-    /// TLS failed for another reason.
-    TlsFailed,
-    /// A certificate file of the account cannot be read or used.
-    TlsFiles,
-    /// The HTTP proxy cannot be reached.
-    ProxyUnreachable,
-    /// The HTTP proxy wants credentials, or others.
-    ProxyCredentials,
-    /// The HTTP proxy does not let us through to this server.
-    ProxyRefused,
-    /// The connection broke.
-    ConnectionLost,
-    /// 5xx and the like.
-    ServerError,
-    /// Any other refusal.
-    Refused,
-}
-
 /// The agent's state by the workbench codes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct Agent {
@@ -220,121 +110,6 @@ pub enum AgentAction {
     Break,
     AfterCallWork,
     Call,
-}
-
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
-pub struct Call {
-    pub id: String,
-    pub direction: CallDirection,
-    /// The far side's number or address, as it is shown and called back.
-    pub number: String,
-    pub name: Option<String>,
-    pub state: CallState,
-    pub since_ms: i64,
-    pub started_ms: i64,
-    pub answered_ms: Option<i64>,
-    pub ended_ms: Option<i64>,
-    /// The peer has put us on hold.
-    pub held_by_peer: bool,
-    pub muted: bool,
-    /// `opus`, `PCMA`, `PCMU`.
-    pub codec: Option<String>,
-    /// The DTMF digits sent so far.
-    pub dtmf: String,
-    pub end: Option<CallEnd>,
-    /// The call commands that are legal now.
-    pub allowed: Vec<CallAction>,
-}
-
-impl std::fmt::Debug for Call {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Call")
-            .field("id", &self.id)
-            .field("direction", &self.direction)
-            .field("state", &self.state)
-            .field("end", &self.end)
-            .finish_non_exhaustive()
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
-#[serde(rename_all = "snake_case")]
-pub enum CallDirection {
-    Inbound,
-    Outbound,
-    /// With another agent of the same centre.
-    Internal,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
-#[serde(rename_all = "snake_case")]
-pub enum CallState {
-    /// Incoming, not answered.
-    Ringing,
-    /// Outgoing, the far phone does not ring yet.
-    Dialing,
-    /// Outgoing, the far phone rings or plays early media.
-    Alerting,
-    /// Answered here, the connection is being made.
-    Answering,
-    Talking,
-    /// On hold by us.
-    Held,
-    Ended,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
-#[serde(rename_all = "snake_case")]
-pub enum CallAction {
-    Answer,
-    Hangup,
-    Hold,
-    Retrieve,
-    Mute,
-    Dtmf,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
-pub struct CallEnd {
-    pub cause: EndCause,
-    /// The SIP status, where there is one.
-    pub status: Option<u16>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
-#[serde(rename_all = "snake_case")]
-pub enum EndCause {
-    /// We hung up a call that stood.
-    HungUp,
-    /// The far side hung up a call that stood.
-    PeerHungUp,
-    /// We gave up before an answer.
-    Cancelled,
-    /// The caller gave up before we answered: a missed call.
-    Missed,
-    /// Another device answered it.
-    AnsweredElsewhere,
-    /// We declined it.
-    Declined,
-    /// It came while the agent was not ready.
-    NotReady,
-    Busy,
-    NoAnswer,
-    NotFound,
-    /// The far side declined.
-    Rejected,
-    Forbidden,
-    Unavailable,
-    /// No codec in common.
-    NotAcceptable,
-    ServerError,
-    /// No answer from the network at all.
-    TimedOut,
-    Unreachable,
-    /// The media could not be set up here.
-    MediaFailed,
-    /// Any other refusal.
-    Failed,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -445,6 +220,16 @@ pub enum NoticeCode {
     HoldRefused,
     /// The far side does not take DTMF.
     DtmfRefused,
+    /// The far side refused DTMF in the account's way; it goes the other way now.
+    DtmfOtherWay,
+    /// The far side refused the transfer.
+    TransferRefused,
+    /// The same account is registered from another place too.
+    LoggedInElsewhere,
+    /// The server's certificate is not trusted.
+    CertificateRefused,
+    /// The settings cannot be saved now.
+    SettingsFailed,
 }
 
 /// One row of the call list.

@@ -5,9 +5,9 @@ use deskline_core::workbench::{self, Workbench};
 use deskline_core::{account, agent, flow, media};
 
 use crate::snapshot::{
-    Account, Agent, AgentAction, Call, CallAction, CallDirection, CallEnd, CallState, CertificateFault, DeviceRole,
-    DeviceTrouble, EndCause, Notice, NoticeCode, NoticeLevel, RefusedCertificate, Registration, RegistrationFailure,
-    RegistrationFailureCode, Transport,
+    Account, AccountOptions, Agent, AgentAction, Call, CallAction, CallDirection, CallEnd, CallState, Caller,
+    CertificateFault, DeviceRole, DeviceTrouble, DtmfMode, EndCause, KeepAlive, Line, Notice, NoticeCode, NoticeLevel,
+    RefusedCertificate, Registration, RegistrationFailure, RegistrationFailureCode, TlsOptions, Transport,
 };
 
 pub fn account(account: &account::Account) -> Account {
@@ -17,8 +17,49 @@ pub fn account(account: &account::Account) -> Account {
         user: account.user.expose().clone(),
         display_name: account.display_name.as_ref().map(|name| name.expose().clone()),
         transport: server.transport.into(),
+        options: options(account),
     }
 }
+
+/// The options as they are shown and remembered: without the proxy's password.
+pub fn options(account: &account::Account) -> AccountOptions {
+    let (server, options) = (&account.server, &account.options);
+    let defaults = account::Options::default();
+    let text = |path: &std::path::Path| path.to_string_lossy().into_owned();
+    AccountOptions {
+        tls: TlsOptions {
+            trust_file: server.tls.trust_file.as_deref().map(text),
+            client_certificate: server.tls.client.as_ref().map(|client| text(&client.chain)),
+            client_key: server.tls.client.as_ref().map(|client| text(&client.key)),
+            pinned: server.tls.pinned.iter().map(ToString::to_string).collect(),
+        },
+        proxy: server.proxy.as_ref().map(|proxy| match proxy.host.contains(':') {
+            true => format!("http://[{}]:{}", proxy.host, proxy.port),
+            false => format!("http://{}:{}", proxy.host, proxy.port),
+        }),
+        keep_alive: server.keep_alive.into(),
+        dtmf: options.dtmf.into(),
+        auto_answer: options.auto_answer,
+        call_limit: Some(options.call_limit).filter(|limit| *limit != defaults.call_limit),
+        transfer_accept: Some(options.transfer_accept).filter(|accept| *accept != defaults.transfer_accept),
+        session_timer: (options.session_timer != defaults.session_timer)
+            .then(|| options.session_timer.map_or(0, |timer| u32::try_from(timer.as_secs()).unwrap_or(u32::MAX))),
+        strangers: options.strangers,
+    }
+}
+
+/// Every account with its registration. For now there is one.
+pub fn lines(workbench: &Workbench, now: deskline_core::clock::Now) -> Vec<Line> {
+    let own = workbench.account().map(|own| Line {
+        id: FIRST_LINE.to_owned(),
+        account: account(own),
+        registration: registration(workbench, now),
+    });
+    own.into_iter().collect()
+}
+
+/// The id of the agent's own line.
+pub const FIRST_LINE: &str = "1";
 
 /// `now` places the moment of the next attempt on the calendar.
 pub fn registration(workbench: &Workbench, now: deskline_core::clock::Now) -> Registration {
@@ -74,6 +115,7 @@ pub fn agent(workbench: &Workbench) -> Agent {
 pub fn call(call: &call::Call, muted: bool) -> Call {
     Call {
         id: call.id.to_string(),
+        line: FIRST_LINE.to_owned(),
         direction: call.direction.into(),
         number: call.number.expose().clone(),
         name: call.name.as_ref().map(|name| name.expose().clone()),
@@ -98,6 +140,14 @@ pub fn call(call: &call::Call, muted: bool) -> Call {
             call::State::Ended(end) => Some(end.into()),
             _ => None,
         },
+        waiting: false,
+        reconnecting: false,
+        recovered: false,
+        caller: Caller::default(),
+        headers: Vec::new(),
+        referred_by: None,
+        transfer: None,
+        consults: None,
         allowed: call_actions(call),
     }
 }
@@ -164,6 +214,9 @@ same_variants! {
     media::DeviceRole => DeviceRole { Microphone, Speaker, Ringer }
     DeviceRole => media::DeviceRole { Microphone, Speaker, Ringer }
     media::DeviceTrouble => DeviceTrouble { Missing, Busy, Denied, Failed }
+    account::KeepAlive => KeepAlive { Crlf, Stun }
+    account::DtmfMode => DtmfMode { Rtp, InfoRelay, Info }
+    DtmfMode => account::DtmfMode { Rtp, InfoRelay, Info }
     account::CertificateFault => CertificateFault {
         UnknownIssuer, Expired, NotYetValid, WrongName, Revoked, Unsuitable, BadSignature, Malformed,
     }

@@ -97,7 +97,7 @@ export class FakeProgram implements Client {
     this.stop();
     this.change((draft) => {
       draft.registration = { state: "registered", since_ms: Date.now() };
-      draft.account = { server: draft.sign_in.server, user: draft.sign_in.user, display_name: draft.sign_in.display_name, transport: draft.sign_in.transport };
+      draft.account = { server: draft.sign_in.server, user: draft.sign_in.user, display_name: draft.sign_in.display_name, transport: draft.sign_in.transport, options: draft.sign_in.options };
       draft.agent = { ...draft.agent, code: 3, since_ms: Date.now(), until_ms: null, break_reason: null };
       draft.calls = [];
       draft.last_call = null;
@@ -156,7 +156,7 @@ export class FakeProgram implements Client {
       if (this.#snapshot.registration.state !== "offline") throw thrown("already_signed_in");
       this.change((draft) => {
         draft.registration = { state: "registering" };
-        draft.account = { server: args.server, user: args.user, display_name: args.display_name ?? null, transport: args.transport ?? "udp" };
+        draft.account = { server: args.server, user: args.user, display_name: args.display_name ?? null, transport: args.transport ?? "udp", options: args.options ?? {} };
         draft.agent = { ...draft.agent, code: 0, since_ms: Date.now() };
       });
       this.#after(NETWORK_MS, () => {
@@ -265,6 +265,18 @@ export class FakeProgram implements Client {
       return null;
     },
     quit: () => null,
+    add_line: () => unsupported(),
+    remove_line: () => unsupported(),
+    swap: () => unsupported(),
+    transfer: () => unsupported(),
+    consult: () => unsupported(),
+    transfer_complete: () => unsupported(),
+    consult_cancel: () => unsupported(),
+    call_info: () => unsupported(),
+    send_message: () => unsupported(),
+    subscribe: () => unsupported(),
+    unsubscribe: () => unsupported(),
+    set_presence: () => unsupported(),
   };
 
   #agent(code: 3 | 4, reason: number | null): null {
@@ -284,7 +296,7 @@ export class FakeProgram implements Client {
       draft.last_call = null;
       draft.agent = { ...draft.agent, code, since_ms: now, until_ms: null, break_reason: null };
       draft.calls = [
-        { id, direction, number, name, state, since_ms: now, started_ms: now, answered_ms: null, ended_ms: null, held_by_peer: false, muted: false, codec: null, dtmf: "", end: null, allowed: [] },
+        { ...newCall, id, direction, number, name, state, since_ms: now, started_ms: now, answered_ms: null, ended_ms: null, held_by_peer: false, muted: false, codec: null, dtmf: "", end: null, allowed: [] },
       ];
     });
     return id;
@@ -360,9 +372,26 @@ export class FakeProgram implements Client {
 
 }
 
+/** What a call has beside its number and its times. */
+const newCall = {
+  line: "1",
+  waiting: false,
+  reconnecting: false,
+  recovered: false,
+  caller: { asserted: null, remote_party: null, anonymous: false, diversions: [], history: [], call_info: [], alert_info: [] },
+  headers: [],
+  referred_by: null,
+  transfer: null,
+  consults: null,
+} satisfies Partial<Call>;
+
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- thrown as it is, never read
 function thrown(code: ErrorCode): any {
   return ipcError(code, "simulated");
+}
+
+function unsupported(): never {
+  throw thrown("unsupported");
 }
 
 function agentAllowed({ agent, registration, calls }: Snapshot): AgentAction[] {
@@ -405,11 +434,13 @@ function initialSnapshot(): Snapshot {
     version: "0.1.0",
     capabilities: ["demo_centre", "hold", "dtmf", "after_call_work"],
     account: null,
+    lines: [],
     sign_in: {
       server: "127.0.0.1:5060",
       user: "1001",
       display_name: "陈静",
       transport: "udp",
+      options: {},
       password_known: true,
       demo_numbers: [
         { number: "1002", kind: "agent" },

@@ -146,6 +146,7 @@ impl Bench {
             domain: None,
             auth_user: None,
             colleagues: vec![Pii::new("1003".into())],
+            options: crate::account::Options::default(),
         }
     }
 
