@@ -50,8 +50,7 @@ impl Phone {
             route: Vec::new(),
             outbound: None,
         };
-        let config =
-            Config { product: "Phone".to_owned(), timers: Default::default(), application_methods: Vec::new() };
+        let config = Config { product: "Phone".to_owned(), ..Config::default() };
         let rtp = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let local = LocalMedia {
             session_id: 1,

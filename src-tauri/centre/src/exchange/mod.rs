@@ -130,8 +130,8 @@ impl Exchange {
         let mut random = Random::new(seed);
         let agent = user_agent::Config {
             product: concat!("Deskline-Centre/", env!("CARGO_PKG_VERSION")).to_owned(),
-            timers: deskline_core::sip::transaction::Timers::default(),
             application_methods: vec![Method::Register],
+            ..user_agent::Config::default()
         };
         let agent = UserAgent::new(agent, random.seed());
         let registrar = Registrar::new(config.expiry);
@@ -443,6 +443,10 @@ fn session_of(event: &SipEvent) -> Option<SessionId> {
         | SipEvent::ReofferFailed { session, .. }
         | SipEvent::Info { session, .. }
         | SipEvent::InfoFailed { session, .. }
+        | SipEvent::DigitsRefused { session, .. }
+        | SipEvent::Redirected { session, .. }
+        | SipEvent::EarlyAnswer { session, .. }
+        | SipEvent::Updated { session, .. }
         | SipEvent::Ended { session, .. } => Some(*session),
         _ => None,
     }

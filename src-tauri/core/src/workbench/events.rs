@@ -38,15 +38,15 @@ impl Workbench {
             Event::OtherBindings { .. } => {}
 
             Event::Incoming { session, request, flow, offer } => self.incoming(now, session, &request, flow, offer),
-            Event::Progress { session, status, body } => self.progress(now, session, status, &body),
+            Event::Progress { session, status, body, .. } => self.progress(now, session, status, &body),
             Event::Answered { session, body, .. } => self.answered(now, session, &body),
             Event::Confirmed { session, body } => self.confirmed(now, session, &body),
-            Event::Reoffered { session, offer } => self.reoffered(now, session, &offer),
-            Event::ReofferAnswered { session, body } => self.reoffer_answered(now, session, &body),
+            Event::Reoffered { session, offer, .. } => self.reoffered(now, session, &offer),
+            Event::ReofferAnswered { session, body, .. } => self.reoffer_answered(now, session, &body),
             Event::ReofferFailed { session, .. } => self.reoffer_failed(now, session),
-            Event::Info { session, content_type, body } => self.info(session, &content_type, &body),
-            Event::InfoFailed { .. } => self.notify(now, NoticeCode::DtmfRefused),
-            Event::Ended { session, reason } => {
+            Event::Info { session, content_type, body, .. } => self.info(session, &content_type, &body),
+            Event::InfoFailed { .. } | Event::DigitsRefused { .. } => self.notify(now, NoticeCode::DtmfRefused),
+            Event::Ended { session, reason, .. } => {
                 if let Some(index) = self.of_session(session) {
                     let call = &self.calls[index];
                     let (id, end) = (call.id, call.end_for(&reason));
@@ -54,7 +54,11 @@ impl Workbench {
                 }
             }
             // Nothing is handed to the application here: `application_methods` is empty.
-            Event::Request { .. } | Event::Dropped { .. } => {}
+            Event::Request { .. }
+            | Event::Dropped { .. }
+            | Event::Redirected { .. }
+            | Event::EarlyAnswer { .. }
+            | Event::Updated { .. } => {}
         }
     }
 

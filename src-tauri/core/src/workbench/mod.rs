@@ -225,11 +225,7 @@ struct Ids {
 impl Workbench {
     pub fn new(now: Now, config: Config) -> Self {
         let mut user_agent = UserAgent::new(
-            user_agent::Config {
-                product: config.product.clone(),
-                timers: crate::sip::transaction::Timers::default(),
-                application_methods: Vec::new(),
-            },
+            user_agent::Config { product: config.product.clone(), ..user_agent::Config::default() },
             config.seed,
         );
         user_agent.set_limits(LIMITS);

@@ -223,8 +223,7 @@ fn a_phone_that_does_not_react_loses_the_call() {
     world.phones[0].agent = deskline_core::sip::UserAgent::new(
         deskline_core::sip::user_agent::Config {
             product: String::new(),
-            timers: Default::default(),
-            application_methods: Vec::new(),
+            ..deskline_core::sip::user_agent::Config::default()
         },
         [9; 32],
     );

@@ -62,8 +62,7 @@ fn a_phone_that_falls_silent_is_forgotten_in_time() {
     world.phones[0].agent = deskline_core::sip::UserAgent::new(
         deskline_core::sip::user_agent::Config {
             product: String::new(),
-            timers: Default::default(),
-            application_methods: Vec::new(),
+            ..deskline_core::sip::user_agent::Config::default()
         },
         [9; 32],
     );

@@ -90,11 +90,7 @@ impl World {
 
     pub(super) fn add_phone(&mut self, extension: &str, password: &str) -> usize {
         let index = self.phones.len();
-        let config = Config {
-            product: "Phone".to_owned(),
-            timers: deskline_core::sip::transaction::Timers::default(),
-            application_methods: Vec::new(),
-        };
+        let config = Config { product: "Phone".to_owned(), ..Config::default() };
         let flow =
             Flow { id: FlowId(0), transport: Transport::Udp, local: phone_address(index), remote: centre_address() };
         self.phones.push(Phone {
@@ -344,7 +340,7 @@ impl Phone {
     /// Why a session ended, if it has.
     pub(super) fn end_of(&self, wanted: SessionId) -> Option<EndReason> {
         self.events.iter().find_map(|event| match event {
-            SipEvent::Ended { session, reason } if *session == wanted => Some(reason.clone()),
+            SipEvent::Ended { session, reason, .. } if *session == wanted => Some(reason.clone()),
             _ => None,
         })
     }

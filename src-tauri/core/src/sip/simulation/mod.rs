@@ -9,6 +9,7 @@ mod loss;
 mod peer;
 mod registrar;
 mod requests;
+mod restoring;
 mod timers;
 
 use std::collections::BTreeMap;
@@ -19,10 +20,9 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::message::{Headers, Message, Method};
-use super::transaction::Timers;
 use super::uri::{NameAddr, Uri};
 use super::user_agent::{
-    Config, Credentials, EndReason, Event, Identity, Invite, Output, RegistrationId, SessionId, UserAgent,
+    CallRules, Config, Credentials, EndReason, Event, Identity, Invite, Output, RegistrationId, SessionId, UserAgent,
 };
 use super::wire;
 use crate::flow::{Destination, Flow, FlowId, Transport};
@@ -76,25 +76,29 @@ pub(super) struct World {
     random: ChaCha8Rng,
     /// What was sent to nobody, for tests that play the peer themselves.
     captured: Vec<Vec<u8>>,
+    rules: CallRules,
+}
+
+fn user_agent(seed: u64, index: usize, calls: CallRules) -> UserAgent {
+    let mut key = [index as u8; 32];
+    key[..8].copy_from_slice(&seed.to_le_bytes());
+    let application_methods = vec![Method::Register];
+    UserAgent::new(Config { product: "Test".into(), application_methods, calls, ..Config::default() }, key)
 }
 
 impl World {
     pub(super) fn new(seed: u64, transport: Transport, applications: &[Application]) -> Self {
+        // A timer that refreshes for ever would keep every run from ending: tests of it switch it on.
+        Self::with_rules(seed, transport, applications, CallRules { session_expires: None, ..CallRules::default() })
+    }
+
+    pub(super) fn with_rules(seed: u64, transport: Transport, applications: &[Application], rules: CallRules) -> Self {
         let start = Instant::now();
-        let end = |(index, application): (usize, &Application)| {
-            let mut key = [index as u8; 32];
-            key[..8].copy_from_slice(&seed.to_le_bytes());
-            let config = Config {
-                product: "Test".into(),
-                timers: Timers::default(),
-                application_methods: vec![Method::Register],
-            };
-            End {
-                ua: UserAgent::new(config, key),
-                address: SocketAddr::from(([10, 0, 0, index as u8 + 1], 5060)),
-                events: Vec::new(),
-                application: *application,
-            }
+        let end = |(index, application): (usize, &Application)| End {
+            ua: user_agent(seed, index, rules.clone()),
+            address: SocketAddr::from(([10, 0, 0, index as u8 + 1], 5060)),
+            events: Vec::new(),
+            application: *application,
         };
         Self {
             ends: applications.iter().enumerate().map(end).collect(),
@@ -107,8 +111,14 @@ impl World {
             on_the_way: BTreeMap::new(),
             sent: 0,
             captured: Vec::new(),
+            rules,
             random: ChaCha8Rng::seed_from_u64(seed),
         }
+    }
+
+    /// The process of an end dies and begins anew, with nothing left of what it knew.
+    pub(super) fn crash(&mut self, end: usize) {
+        self.ends[end].ua = user_agent(0xc7a5, end, self.rules.clone());
     }
 
     /// The flow of `from` towards `to`; an end beyond the last is nobody.

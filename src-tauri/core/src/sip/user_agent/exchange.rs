@@ -7,7 +7,7 @@ use super::session::{Exchange, Phase, Postponed, Session, Unacknowledged};
 use super::stack::Stack;
 use super::transactions::{Purpose, TransactionId};
 use super::{EndReason, Error, Event};
-use crate::sip::message::{HeaderAccess, HeaderName, Method, Request, Response};
+use crate::sip::message::{HeaderAccess, HeaderName, Headers, Method, Request, Response};
 
 /// A re-INVITE is tried so often when the peer answers 491 or asks us to wait.
 const MAX_ATTEMPTS: u8 = 6;
@@ -76,7 +76,8 @@ impl Session {
         let Phase::Confirmed(confirmed) = &mut self.phase else { return };
         confirmed.dialog.refresh_target(&response.headers);
         confirmed.exchange = Exchange::Idle;
-        stack.event(Event::ReofferAnswered { session: self.id, body: sdp_of(response) });
+        let (headers, body) = (response.headers.clone(), sdp_of(response));
+        stack.event(Event::ReofferAnswered { session: self.id, body, headers });
         self.offer_postponed(now, stack);
     }
 
@@ -111,15 +112,21 @@ impl Session {
             _ => None,
         };
         match (status, delay) {
-            (408, _) => self.leave(now, stack, EndReason::TimedOut),
+            (408, _) => self.leave(now, stack, EndReason::TimedOut, response.headers.clone()),
             // There is no dialog that a BYE could end (RFC 5057 §5.1).
-            (481, _) => self.end(now, stack, EndReason::Rejected { status, reason: response.reason.clone() }),
+            (481, _) => {
+                let reason = EndReason::Rejected { status, reason: response.reason.clone() };
+                self.end(now, stack, reason, response.headers.clone());
+            }
             (_, Some(delay)) if attempts < MAX_ATTEMPTS => {
                 if let Phase::Confirmed(confirmed) = &mut self.phase {
                     confirmed.postponed = Some(Postponed { at: Some(now + delay), offer, attempts });
                 }
             }
-            _ => stack.event(Event::ReofferFailed { session: self.id, status }),
+            _ => {
+                let headers = response.headers.clone();
+                stack.event(Event::ReofferFailed { session: self.id, status, headers });
+            }
         }
     }
 
@@ -128,7 +135,7 @@ impl Session {
         let Phase::Confirmed(confirmed) = &mut self.phase else { return };
         if matches!(confirmed.exchange, Exchange::Ours { invite: current, .. } if current == invite) {
             confirmed.exchange = Exchange::Idle;
-            stack.event(Event::ReofferFailed { session: self.id, status: 503 });
+            stack.event(Event::ReofferFailed { session: self.id, status: 503, headers: Headers::default() });
         }
     }
 
@@ -149,6 +156,7 @@ impl Session {
             let mut response = Response::new(200);
             self.describe(stack, &mut response.headers);
             stack.respond(now, id, response);
+            stack.event(Event::Updated { session: self.id, headers: request.headers });
             return;
         }
         match confirmed.exchange {
@@ -165,7 +173,8 @@ impl Session {
         if is_invite {
             stack.respond_with(now, id, 100);
         }
-        stack.event(Event::Reoffered { session: self.id, offer: request.body });
+        let (headers, offer) = (request.headers, request.body);
+        stack.event(Event::Reoffered { session: self.id, offer, headers });
     }
 
     pub(super) fn accept_reoffer(&mut self, now: Instant, stack: &mut Stack, body: Vec<u8>) -> Result<(), Error> {

@@ -16,6 +16,11 @@ pub struct SessionId(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RegistrationId(pub u64);
 
+/// One early dialog of a call of ours: a callee that rings, or one of several behind a forking proxy (RFC 3261 §12.1).
+/// Its number means something within its session only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ForkId(pub u32);
+
 /// A request outside our INVITE sessions that waits for [`UserAgent::respond`](super::UserAgent::respond).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RequestId(pub u64);
@@ -29,6 +34,82 @@ pub struct Config {
     /// Extension methods handed to the application as [`Event::Request`]; everything else unknown is answered 405.
     /// OPTIONS is answered by the user agent itself unless it stands here.
     pub application_methods: Vec<Method>,
+    pub calls: CallRules,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            product: String::new(),
+            timers: Timers::default(),
+            application_methods: Vec::new(),
+            calls: CallRules::default(),
+        }
+    }
+}
+
+/// How sessions behave where the RFCs leave it to us.
+#[derive(Debug, Clone)]
+pub struct CallRules {
+    /// Session-Expires that we ask for (RFC 4028); `None`: no session timers. At least `min_session_expires`.
+    pub session_expires: Option<Duration>,
+    /// Our Min-SE: a shorter interval is refused with 422. At least 90 s (RFC 4028 §5).
+    pub min_session_expires: Duration,
+    /// When provisional answers of ours are sent reliably (RFC 3262).
+    pub reliable: Reliable,
+    /// What a 3xx to our INVITE leads to.
+    pub redirects: Redirects,
+    /// What follows when a request inside a dialog is not answered at all.
+    pub silence: Silence,
+}
+
+impl Default for CallRules {
+    fn default() -> Self {
+        Self {
+            session_expires: Some(Duration::from_secs(1800)),
+            min_session_expires: Duration::from_secs(90),
+            reliable: Reliable::Descriptions,
+            redirects: Redirects::Reported,
+            silence: Silence::Ends,
+        }
+    }
+}
+
+/// When provisional answers are sent reliably. Where the caller requires it they always are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reliable {
+    /// Only where it is required.
+    Required,
+    /// Those that carry a session description, where the caller supports it.
+    Descriptions,
+    /// All but 100, where the caller supports it.
+    Supported,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Redirects {
+    /// Up to five targets are tried, by their `q` (RFC 3261 §8.1.3.4); each is told by [`Event::Redirected`].
+    Followed,
+    /// The call ends with its status; the targets stand in Contact of [`Event::Ended`]'s headers.
+    Reported,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Silence {
+    /// BYE, and the session ends (RFC 3261 §12.2.1.2, §14.1).
+    Ends,
+    /// The session stands: [`Event::ReofferFailed`] or [`Event::InfoFailed`] say 408, and the application decides. For
+    /// those who let a call outlive a network that is gone for minutes.
+    Reported,
+}
+
+/// How digits are written into an INFO.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DtmfForm {
+    /// `application/dtmf-relay`: `Signal=5` and `Duration=160`.
+    Relay,
+    /// `application/dtmf`: the bare digit.
+    Plain,
 }
 
 #[derive(Clone)]
@@ -86,7 +167,8 @@ pub enum EndReason {
     Remote { cause: Option<u16> },
     /// A final answer ≥ 300 to our INVITE.
     Rejected { status: u16, reason: String },
-    /// No answer at all to our INVITE or re-INVITE (Timer B), or no ACK to our 2xx within 64·T1.
+    /// No answer at all to our INVITE or re-INVITE (Timer B), no ACK to our 2xx or no PRACK within 64·T1, or no refresh
+    /// within the session's interval (RFC 4028).
     TimedOut,
     /// The flow broke before the dialog stood.
     Unreachable,
@@ -122,18 +204,37 @@ pub enum Event {
         flow: Flow,
         offer: Vec<u8>,
     },
-    /// 1xx above 100 to our INVITE; a non-empty body is an early answer.
+    /// 1xx above 100 to our INVITE, of one of its forks; a non-empty body is an early answer, and early media are that
+    /// of the fork heard last. 199 says that this fork is over (RFC 6228).
+    ///
+    /// To an INVITE without an offer the body is the peer's offer: answer it by [`UserAgent::accept_reoffer`].
     Progress {
         session: SessionId,
+        fork: ForkId,
         status: u16,
         body: Vec<u8>,
+        headers: Headers,
     },
-    /// 2xx to our INVITE; ACK has been sent. `headers` of the 2xx for the application. `body` is empty when the peer said
-    /// all it had to say in an early answer.
+    /// 2xx to our INVITE, of the fork that won; the others are over. ACK has been sent. `body` is empty when the peer
+    /// said all it had to say in an early answer.
+    ///
+    /// To an INVITE without an offer the body is the peer's offer: the ACK waits for [`UserAgent::accept_reoffer`].
     Answered {
         session: SessionId,
+        fork: ForkId,
         body: Vec<u8>,
         headers: Headers,
+    },
+    /// A redirection that is being followed ([`Redirects::Followed`]): `target` is called now.
+    Redirected {
+        session: SessionId,
+        status: u16,
+        target: Uri,
+    },
+    /// The answer to the offer in a reliable provisional answer of ours: it came with PRACK.
+    EarlyAnswer {
+        session: SessionId,
+        body: Vec<u8>,
     },
     /// The ACK to our 2xx; its body answers the offer in our 2xx when the INVITE had none. After a re-INVITE it comes
     /// only if that had no offer.
@@ -147,33 +248,56 @@ pub enum Event {
     Reoffered {
         session: SessionId,
         offer: Vec<u8>,
+        headers: Headers,
     },
-    /// 2xx to our re-INVITE.
+    /// An UPDATE without a description: it has been answered. Its headers may name the peer anew, as after a transfer.
+    Updated {
+        session: SessionId,
+        headers: Headers,
+    },
+    /// 2xx to our re-INVITE or UPDATE, also to one that only refreshed the session. If we offered nothing the body is the
+    /// peer's offer, and the ACK waits for [`UserAgent::accept_reoffer`].
     ReofferAnswered {
         session: SessionId,
         body: Vec<u8>,
+        headers: Headers,
     },
-    /// Our re-INVITE failed and the session stands unchanged (488, 491 after its retries …).
+    /// Our re-INVITE failed and the session stands unchanged (488, 491 after its retries …). Warning, Retry-After and the
+    /// like are in the headers.
     ReofferFailed {
         session: SessionId,
         status: u16,
+        headers: Headers,
     },
-    /// An INFO inside the session; it has been answered 200.
+    /// An INFO inside the session, whatever its content; it has been answered 200.
     Info {
         session: SessionId,
         content_type: String,
         body: Vec<u8>,
+        headers: Headers,
     },
-    /// Our INFO was refused (405, 415, …; 408 for no answer): send digits another way. The session stands.
+    /// Our INFO was refused. The session stands.
     InfoFailed {
         session: SessionId,
         status: u16,
+        headers: Headers,
+    },
+    /// The peer takes no digits by INFO, or not in this form (405, 415, …): `unsent` have to go another way. The session
+    /// stands.
+    DigitsRefused {
+        session: SessionId,
+        status: u16,
+        unsent: Pii<String>,
     },
     /// Exactly once for every session, as soon as its end is certain for the application: [`UserAgent::hang_up`] yields
     /// it at once, while CANCEL or BYE still go their way.
+    ///
+    /// `headers` are those of the BYE, CANCEL or refusal that ended it: Reason (also Q.850, RFC 6432), Retry-After,
+    /// Warning, Contact, Accept and whatever the peer added. Empty where no message did.
     Ended {
         session: SessionId,
         reason: EndReason,
+        headers: Headers,
     },
 
     /// Any other request: REGISTER at a server, MESSAGE, … Answer it by [`UserAgent::respond`].

@@ -12,18 +12,19 @@ use crate::sip::transaction::client_invite;
 
 impl Session {
     /// Ends for the application, with nothing left to do on the wire.
-    pub(super) fn end(&mut self, now: Instant, stack: &mut Stack, reason: EndReason) {
+    pub(super) fn end(&mut self, now: Instant, stack: &mut Stack, reason: EndReason, headers: Headers) {
         if let Phase::Confirmed(confirmed) = &self.phase {
             confirmed.exchange.give_up(now, stack);
         }
         self.phase = Phase::Leaving(Leaving::Gone);
-        stack.event(Event::Ended { session: self.id, reason });
+        stack.event(Event::Ended { session: self.id, reason, headers });
     }
 
-    /// Ends in whatever way the phase asks for. `reason` is what the application is told.
-    pub(super) fn leave(&mut self, now: Instant, stack: &mut Stack, reason: EndReason) {
+    /// Ends in whatever way the phase asks for. `reason` and `headers` are what the application is told.
+    pub(super) fn leave(&mut self, now: Instant, stack: &mut Stack, reason: EndReason, headers: Headers) {
         match std::mem::replace(&mut self.phase, Phase::Leaving(Leaving::Gone)) {
-            Phase::Calling { invite } => {
+            Phase::Calling(calling) => {
+                let invite = calling.invite;
                 let heard = stack.transactions.client(invite).is_some_and(|client| match &client.machine {
                     ClientMachine::Invite(machine) => !matches!(machine.state(), client_invite::State::Calling { .. }),
                     ClientMachine::NonInvite(_) => false,
@@ -50,7 +51,7 @@ impl Session {
                 return;
             }
         }
-        stack.event(Event::Ended { session: self.id, reason });
+        stack.event(Event::Ended { session: self.id, reason, headers });
     }
 
     /// A final refusal of the peer's INVITE.
@@ -65,7 +66,7 @@ impl Session {
         let mut response = Response::new(status.clamp(300, 699));
         response.headers = headers;
         stack.respond(now, ringing.invite, response);
-        self.end(now, stack, EndReason::Local);
+        self.end(now, stack, EndReason::Local, Headers::default());
         Ok(())
     }
 
@@ -75,12 +76,13 @@ impl Session {
         now: Instant,
         stack: &mut Stack,
         cancelled: TransactionId,
-        cause: Option<u16>,
+        headers: Headers,
     ) {
         match &mut self.phase {
             Phase::Ringing(ringing) if ringing.invite == cancelled => {
                 stack.respond_with(now, cancelled, 487);
-                self.end(now, stack, EndReason::Remote { cause });
+                let cause = headers.reason_cause("SIP");
+                self.end(now, stack, EndReason::Remote { cause }, headers);
             }
             Phase::Confirmed(confirmed) => {
                 if matches!(confirmed.exchange, Exchange::Theirs { request, .. } if request == cancelled) {
@@ -94,15 +96,16 @@ impl Session {
     }
 
     /// BYE in any phase; it has been answered 200.
-    pub(super) fn handle_bye(&mut self, now: Instant, stack: &mut Stack, cause: Option<u16>) {
+    pub(super) fn handle_bye(&mut self, now: Instant, stack: &mut Stack, headers: Headers) {
+        let cause = headers.reason_cause("SIP");
         match &self.phase {
             // The callee's 2xx was lost or overtaken by its BYE; other forks may still ring.
-            Phase::Calling { .. } => self.leave(now, stack, EndReason::Remote { cause }),
+            Phase::Calling(_) => self.leave(now, stack, EndReason::Remote { cause }, headers),
             Phase::Ringing(ringing) => {
                 let invite = ringing.invite;
-                self.handle_cancel(now, stack, invite, cause);
+                self.handle_cancel(now, stack, invite, headers);
             }
-            Phase::Confirmed(_) => self.end(now, stack, EndReason::Remote { cause }),
+            Phase::Confirmed(_) => self.end(now, stack, EndReason::Remote { cause }, headers),
             Phase::Leaving(Leaving::ByeHeld { .. }) => self.phase = Phase::Leaving(Leaving::Gone),
             Phase::Leaving(_) => {}
         }
@@ -111,7 +114,9 @@ impl Session {
     /// The flow by which an INVITE of the peer came is gone, before it was answered.
     pub(super) fn handle_request_lost(&mut self, now: Instant, stack: &mut Stack, lost: TransactionId) {
         match &mut self.phase {
-            Phase::Ringing(ringing) if ringing.invite == lost => self.end(now, stack, EndReason::Unreachable),
+            Phase::Ringing(ringing) if ringing.invite == lost => {
+                self.end(now, stack, EndReason::Unreachable, Headers::default());
+            }
             Phase::Confirmed(confirmed) => {
                 if matches!(confirmed.exchange, Exchange::Theirs { request, .. } if request == lost) {
                     confirmed.exchange = Exchange::Idle;
@@ -151,7 +156,7 @@ impl Session {
         if let Phase::Confirmed(confirmed) = &mut self.phase {
             confirmed.exchange = Exchange::Idle;
         }
-        self.leave(now, stack, EndReason::TimedOut);
+        self.leave(now, stack, EndReason::TimedOut, Headers::default());
     }
 
     /// The final answer to our BYE.

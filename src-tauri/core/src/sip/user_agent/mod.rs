@@ -21,6 +21,7 @@ mod reach;
 mod receiving;
 mod redacted;
 mod registering;
+mod restoring;
 mod session;
 mod stack;
 mod transactions;
@@ -31,9 +32,10 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 pub use interface::{
-    Config, Credentials, EndReason, Error, Event, Identity, Invite, Outbound, Output, RegistrationId, RequestId,
-    SessionId,
+    CallRules, Config, Credentials, DtmfForm, EndReason, Error, Event, ForkId, Identity, Invite, Outbound, Output,
+    Redirects, RegistrationId, Reliable, RequestId, SessionId, Silence,
 };
+pub use restoring::{DialogState, SessionTimer};
 
 pub use super::registration::Binding;
 
@@ -236,7 +238,7 @@ impl UserAgent {
     /// Ends a session whatever its state: CANCEL (once a provisional answer is there), BYE, or 603 to an INVITE that rings.
     pub fn hang_up(&mut self, now: Instant, session: SessionId) -> Result<(), Error> {
         self.with_session(session, |session, stack| {
-            session.leave(now, stack, EndReason::Local);
+            session.leave(now, stack, EndReason::Local, Headers::default());
             Ok(())
         })
     }
@@ -247,7 +249,7 @@ impl UserAgent {
         let reason = format!("SIP;cause={cause};text={}", quote(text));
         self.with_session(session, |session, stack| {
             session.farewell = Some(reason.into());
-            session.leave(now, stack, EndReason::Local);
+            session.leave(now, stack, EndReason::Local, Headers::default());
             Ok(())
         })
     }

@@ -4,11 +4,12 @@ use std::time::Instant;
 
 use super::authentication::Authentication;
 use super::path::Path;
-use super::session::{Confirmed, Exchange, Leaving, Phase, Session};
-use super::stack::Stack;
+use super::session::{Calling, Confirmed, Exchange, Fork, Leaving, Phase, Session};
+use super::stack::{MAX_FORKS, Stack};
 use super::transactions::{Purpose, TransactionId};
-use super::{EndReason, Event, Invite, SessionId};
-use crate::sip::message::{CSeq, HeaderAccess, HeaderName, Method, Request, Response};
+use super::{EndReason, Event, ForkId, Invite, SessionId};
+use crate::sip::dialog::Dialog;
+use crate::sip::message::{CSeq, HeaderAccess, HeaderName, Headers, Method, Request, Response};
 use crate::sip::transaction::agenda::Appointment;
 use crate::sip::uri::NameAddr;
 
@@ -53,7 +54,7 @@ impl Session {
             request.set_body("application/sdp", offer);
         }
         let invite = stack.send(now, &session.path, session.path.first_hop(), request, Purpose::Invite(id));
-        session.phase = Phase::Calling { invite };
+        session.phase = Phase::Calling(Box::new(Calling { invite, forks: Vec::new(), fork_count: 0 }));
         session
     }
 
@@ -65,15 +66,19 @@ impl Session {
         invite: TransactionId,
         response: Response,
     ) {
-        match self.phase {
-            Phase::Calling { invite: current } if current == invite => {
+        match &mut self.phase {
+            Phase::Calling(calling) if calling.invite == invite => {
                 let status = response.code();
                 if status > 100 {
-                    let body = sdp_of(response);
-                    stack.event(Event::Progress { session: self.id, status, body });
+                    let Some(fork) = calling.fork(stack, &response) else { return };
+                    let (headers, body) = (response.headers.clone(), sdp_of(response));
+                    stack.event(Event::Progress { session: self.id, fork, status, body, headers });
+                    if status == 199 {
+                        calling.forks.retain(|known| known.id != fork);
+                    }
                 }
             }
-            Phase::Leaving(Leaving::CancelHeld { invite: current }) if current == invite => {
+            Phase::Leaving(Leaving::CancelHeld { invite: current }) if *current == invite => {
                 self.cancel(now, stack, invite);
             }
             _ => {}
@@ -90,21 +95,29 @@ impl Session {
     ) {
         let dialog = stack.transactions.client(invite).and_then(|client| client.dialog_of_answer(&response));
         let is_new = stack.acknowledge_success(invite, &response, Vec::new());
-        match self.phase {
-            Phase::Calling { invite: current } if current == invite => {
-                let Some(dialog) = dialog else {
-                    let reason = "the peer's answer is malformed".to_owned();
-                    self.end(now, stack, EndReason::Rejected { status: 502, reason });
-                    return;
+        match &mut self.phase {
+            Phase::Calling(calling) if calling.invite == invite => {
+                let Some(mut dialog) = dialog else {
+                    let reason = EndReason::Rejected { status: 502, reason: "the peer's answer is malformed".into() };
+                    return self.end(now, stack, reason, response.headers);
+                };
+                let fork = match calling.forks.iter().find(|fork| fork.dialog.remote_tag() == dialog.remote_tag()) {
+                    Some(fork) => {
+                        // The early dialog goes on; its route set is that of the 2xx (RFC 3261 §13.2.2.4).
+                        dialog.local_cseq = fork.dialog.local_cseq;
+                        dialog.remote_cseq = fork.dialog.remote_cseq;
+                        fork.id
+                    }
+                    None => ForkId(calling.fork_count),
                 };
                 let confirmed = Confirmed { dialog, exchange: Exchange::Idle, postponed: None };
                 self.phase = Phase::Confirmed(Box::new(confirmed));
                 let headers = response.headers.clone();
-                stack.event(Event::Answered { session: self.id, body: sdp_of(response), headers });
+                stack.event(Event::Answered { session: self.id, fork, body: sdp_of(response), headers });
             }
             // The call was cancelled, but the answer came first (RFC 3261 §15, §9.1).
             Phase::Leaving(Leaving::CancelHeld { invite: current } | Leaving::Cancelled { invite: current, .. })
-                if current == invite =>
+                if *current == invite =>
             {
                 match dialog {
                     Some(dialog) => self.send_bye(now, stack, dialog),
@@ -124,16 +137,20 @@ impl Session {
         invite: TransactionId,
         response: Response,
     ) {
-        match self.phase {
-            Phase::Calling { invite: current } if current == invite => {
+        match &self.phase {
+            Phase::Calling(calling) if calling.invite == invite => {
                 if let Some(next) = self.retry_authorised(now, stack, invite, &response) {
-                    self.phase = Phase::Calling { invite: next };
+                    if let Phase::Calling(calling) = &mut self.phase {
+                        calling.invite = next;
+                        calling.forks.clear();
+                    }
                     return;
                 }
-                self.end(now, stack, EndReason::Rejected { status: response.code(), reason: response.reason });
+                let reason = EndReason::Rejected { status: response.code(), reason: response.reason };
+                self.end(now, stack, reason, response.headers);
             }
             Phase::Leaving(Leaving::CancelHeld { invite: current } | Leaving::Cancelled { invite: current, .. })
-                if current == invite =>
+                if *current == invite =>
             {
                 self.phase = Phase::Leaving(Leaving::Gone);
             }
@@ -149,10 +166,10 @@ impl Session {
         invite: TransactionId,
         reason: EndReason,
     ) {
-        match self.phase {
-            Phase::Calling { invite: current } if current == invite => self.end(now, stack, reason),
+        match &self.phase {
+            Phase::Calling(calling) if calling.invite == invite => self.end(now, stack, reason, Headers::default()),
             Phase::Leaving(Leaving::CancelHeld { invite: current } | Leaving::Cancelled { invite: current, .. })
-                if current == invite =>
+                if *current == invite =>
             {
                 self.phase = Phase::Leaving(Leaving::Gone);
             }
@@ -197,6 +214,29 @@ impl Session {
             }
         }
         Some(next)
+    }
+}
+
+impl Calling {
+    /// The early dialog that a provisional answer belongs to, or makes.
+    fn fork(&mut self, stack: &mut Stack, response: &Response) -> Option<ForkId> {
+        let tag = response.headers.to_tag().unwrap_or("");
+        if let Some(fork) = self.forks.iter_mut().find(|fork| fork.dialog.remote_tag() == tag) {
+            return Some(fork.id);
+        }
+        if self.forks.len() >= MAX_FORKS {
+            stack.dropped("provisional answer of too many forks");
+            return None;
+        }
+        let client = stack.transactions.client(self.invite)?;
+        let Ok(dialog) = Dialog::from_response(&client.request, response) else {
+            stack.dropped("provisional answer that makes no dialog");
+            return None;
+        };
+        let id = ForkId(self.fork_count);
+        self.fork_count += 1;
+        self.forks.push(Fork { id, dialog });
+        Some(id)
     }
 }
 

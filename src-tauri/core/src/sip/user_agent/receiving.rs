@@ -278,8 +278,8 @@ impl UserAgent {
         }
         self.stack.respond_with(now, id, 200);
         if let Some(session) = session {
-            let cause = request.headers.reason_cause("SIP");
-            self.with(session, |session, stack| session.handle_cancel(now, stack, cancelled, cause));
+            let headers = request.headers.clone();
+            self.with(session, |session, stack| session.handle_cancel(now, stack, cancelled, headers));
         }
     }
 

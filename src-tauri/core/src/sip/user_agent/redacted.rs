@@ -58,24 +58,38 @@ impl fmt::Debug for Event {
             Self::Incoming { session, flow, offer, .. } => {
                 named("Incoming", &[("session", session), ("flow", &flow.id), ("offer", &offer.len())])
             }
-            Self::Progress { session, status, body } => {
-                named("Progress", &[("session", session), ("status", status), ("body", &body.len())])
+            Self::Progress { session, fork, status, body, .. } => {
+                named("Progress", &[("session", session), ("fork", fork), ("status", status), ("body", &body.len())])
             }
-            Self::Answered { session, body, .. } => named("Answered", &[("session", session), ("body", &body.len())]),
+            Self::Redirected { session, status, .. } => {
+                named("Redirected", &[("session", session), ("status", status)])
+            }
+            Self::EarlyAnswer { session, body } => named("EarlyAnswer", &[("session", session), ("body", &body.len())]),
+            Self::Updated { session, .. } => named("Updated", &[("session", session)]),
+            Self::Answered { session, fork, body, .. } => {
+                named("Answered", &[("session", session), ("fork", fork), ("body", &body.len())])
+            }
             Self::Confirmed { session, body } => named("Confirmed", &[("session", session), ("body", &body.len())]),
-            Self::Reoffered { session, offer } => named("Reoffered", &[("session", session), ("offer", &offer.len())]),
-            Self::ReofferAnswered { session, body } => {
+            Self::Reoffered { session, offer, .. } => {
+                named("Reoffered", &[("session", session), ("offer", &offer.len())])
+            }
+            Self::ReofferAnswered { session, body, .. } => {
                 named("ReofferAnswered", &[("session", session), ("body", &body.len())])
             }
-            Self::ReofferFailed { session, status } => {
+            Self::ReofferFailed { session, status, .. } => {
                 named("ReofferFailed", &[("session", session), ("status", status)])
             }
             // The digits of an INFO are as private as the number.
             Self::Info { session, content_type, .. } => {
                 named("Info", &[("session", session), ("content_type", content_type)])
             }
-            Self::InfoFailed { session, status } => named("InfoFailed", &[("session", session), ("status", status)]),
-            Self::Ended { session, reason } => named("Ended", &[("session", session), ("reason", reason)]),
+            Self::InfoFailed { session, status, .. } => {
+                named("InfoFailed", &[("session", session), ("status", status)])
+            }
+            Self::DigitsRefused { session, status, .. } => {
+                named("DigitsRefused", &[("session", session), ("status", status)])
+            }
+            Self::Ended { session, reason, .. } => named("Ended", &[("session", session), ("reason", reason)]),
             Self::Request { id, request, flow } => {
                 named("Request", &[("id", id), ("method", &request.method), ("flow", &flow.id)])
             }
@@ -113,7 +127,12 @@ mod tests {
             "{:?} {:?} {:?} {:?} {:?}",
             Event::Incoming { session: SessionId(1), request: request.clone(), flow, offer: body.clone() },
             Event::Request { id: RequestId(1), request, flow },
-            Event::Info { session: SessionId(1), content_type: "application/dtmf-relay".into(), body: body.clone() },
+            Event::Info {
+                session: SessionId(1),
+                content_type: "application/dtmf-relay".into(),
+                body: body.clone(),
+                headers: Headers::default(),
+            },
             Output::Transmit { destination: identity.destination, bytes: body.clone() },
             Invite { identity, target, offer: body, headers: Headers::default() },
         );

@@ -9,7 +9,7 @@ use super::authentication::Authentication;
 use super::path::Path;
 use super::stack::Stack;
 use super::transactions::TransactionId;
-use super::{Error, Event, SessionId};
+use super::{Error, Event, ForkId, SessionId};
 use crate::flow::{Flow, FlowId};
 use crate::sip::dialog::Dialog;
 use crate::sip::message::{HeaderAccess, HeaderName, Headers, Response};
@@ -33,13 +33,27 @@ pub(super) struct Session {
 
 pub(super) enum Phase {
     /// Our INVITE has no final answer yet.
-    Calling { invite: TransactionId },
+    Calling(Box<Calling>),
     /// The peer's INVITE has no final answer yet.
     Ringing(Box<Ringing>),
     /// A 2xx has been sent or received.
     Confirmed(Box<Confirmed>),
     /// Over for the application, not yet for the wire.
     Leaving(Leaving),
+}
+
+pub(super) struct Calling {
+    pub invite: TransactionId,
+    /// The early dialogs, in the order of their first answers.
+    pub forks: Vec<Fork>,
+    /// How many forks there have been.
+    pub fork_count: u32,
+}
+
+/// An early dialog of a call of ours (RFC 3261 §12.1.2).
+pub(super) struct Fork {
+    pub id: ForkId,
+    pub dialog: Dialog,
 }
 
 pub(super) struct Ringing {
@@ -128,14 +142,14 @@ impl Session {
             Phase::Ringing(ringing) => Some(ringing.dialog.remote_tag()),
             Phase::Confirmed(confirmed) => Some(confirmed.dialog.remote_tag()),
             Phase::Leaving(Leaving::ByeHeld { dialog, .. }) => Some(dialog.remote_tag()),
-            Phase::Calling { .. } | Phase::Leaving(_) => None,
+            Phase::Calling(_) | Phase::Leaving(_) => None,
         }
     }
 
     pub(super) fn confirmed(&mut self) -> Result<&mut Confirmed, Error> {
         match &mut self.phase {
             Phase::Confirmed(confirmed) => Ok(confirmed),
-            Phase::Calling { .. } => Err(Error::WrongState("calling")),
+            Phase::Calling(_) => Err(Error::WrongState("calling")),
             Phase::Ringing(_) => Err(Error::WrongState("ringing")),
             Phase::Leaving(_) => Err(Error::Unknown),
         }
@@ -160,7 +174,7 @@ impl Session {
 
     pub(super) fn next_timeout(&self) -> Option<Instant> {
         match &self.phase {
-            Phase::Calling { .. } => None,
+            Phase::Calling(_) => None,
             Phase::Ringing(ringing) => ringing.progress.as_ref().map(|&(at, _)| at),
             Phase::Confirmed(confirmed) => match &confirmed.exchange {
                 Exchange::Idle => confirmed.postponed.as_ref().and_then(|postponed| postponed.at),
@@ -197,7 +211,7 @@ impl Session {
                     self.release_bye(now, stack);
                 }
             }
-            Phase::Calling { .. } | Phase::Leaving(_) => {}
+            Phase::Calling(_) | Phase::Leaving(_) => {}
         }
     }
 

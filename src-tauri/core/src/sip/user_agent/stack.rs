@@ -15,8 +15,8 @@ use crate::sip::wire;
 /// The methods that we understand (RFC 3261 §20.5); the application's own come behind them.
 const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE";
 
-/// Forks of one INVITE whose 2xx we acknowledge and end; beyond, they end by their own lack of an ACK.
-const MAX_FORKS: usize = 16;
+/// Forks of one INVITE that we follow, and whose 2xx we acknowledge and end; beyond, they end by their own lack of an ACK.
+pub(super) const MAX_FORKS: usize = 16;
 
 pub(super) struct Stack {
     pub config: Config,

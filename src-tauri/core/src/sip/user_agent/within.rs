@@ -22,12 +22,13 @@ impl Session {
         match request.method {
             Method::Bye => {
                 stack.respond_with(now, id, 200);
-                self.handle_bye(now, stack, request.headers.reason_cause("SIP"));
+                self.handle_bye(now, stack, request.headers);
             }
             Method::Info => {
                 stack.respond_with(now, id, 200);
                 let content_type = request.headers.content_type().unwrap_or("").to_owned();
-                stack.event(Event::Info { session: self.id, content_type, body: request.body });
+                let (headers, body) = (request.headers, request.body);
+                stack.event(Event::Info { session: self.id, content_type, body, headers });
             }
             Method::Options => {
                 let response = stack.capabilities();
@@ -35,7 +36,7 @@ impl Session {
             }
             Method::Invite | Method::Update => match &self.phase {
                 Phase::Confirmed(_) => self.handle_reoffer(now, stack, id, request),
-                Phase::Calling { .. } if request.method == Method::Invite => stack.respond_with(now, id, 491),
+                Phase::Calling(_) if request.method == Method::Invite => stack.respond_with(now, id, 491),
                 _ if request.method == Method::Update && request.body.is_empty() => {
                     let mut response = Response::new(200);
                     self.describe(stack, &mut response.headers);
@@ -53,7 +54,7 @@ impl Session {
         let dialog = match &mut self.phase {
             Phase::Ringing(ringing) => &mut ringing.dialog,
             Phase::Confirmed(confirmed) => &mut confirmed.dialog,
-            Phase::Calling { .. } | Phase::Leaving(_) => return true,
+            Phase::Calling(_) | Phase::Leaving(_) => return true,
         };
         dialog.observe(cseq.seq) == Sequence::InOrder
     }
@@ -91,9 +92,12 @@ impl Session {
         match response.code() {
             481 => {
                 let reason = response.reason.clone();
-                self.end(now, stack, EndReason::Rejected { status: 481, reason });
+                self.end(now, stack, EndReason::Rejected { status: 481, reason }, response.headers.clone());
             }
-            status => stack.event(Event::InfoFailed { session: self.id, status }),
+            status => {
+                let headers = response.headers.clone();
+                stack.event(Event::InfoFailed { session: self.id, status, headers });
+            }
         }
     }
 }

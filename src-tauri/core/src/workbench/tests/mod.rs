@@ -99,11 +99,7 @@ impl Bench {
         let config =
             Config { product: "Test".into(), codecs: vec![Codec::Opus, Codec::Pcmu], auto_answer: None, seed: [1; 32] };
         let far = UserAgent::new(
-            ua::Config {
-                product: "Far".into(),
-                timers: Default::default(),
-                application_methods: vec![Method::Register],
-            },
+            ua::Config { product: "Far".into(), application_methods: vec![Method::Register], ..ua::Config::default() },
             [2; 32],
         );
         Self {
@@ -336,7 +332,7 @@ impl Bench {
     /// The far side accepts the desk's last re-INVITE.
     fn far_accepts_reoffer(&mut self) {
         let reoffered = self.far_events.iter().rev().find_map(|event| match event {
-            Event::Reoffered { session, offer } => Some((*session, offer.clone())),
+            Event::Reoffered { session, offer, .. } => Some((*session, offer.clone())),
             _ => None,
         });
         let (session, offer) = reoffered.expect("the far side received a re-INVITE");

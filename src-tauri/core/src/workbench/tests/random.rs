@@ -120,7 +120,7 @@ fn far_acts(bench: &mut Bench, dice: &mut Dice) -> String {
     let mut sessions: BTreeMap<SessionId, Vec<u8>> = BTreeMap::new();
     for event in &bench.far_events {
         match event {
-            Event::Incoming { session, offer, .. } | Event::Reoffered { session, offer } => {
+            Event::Incoming { session, offer, .. } | Event::Reoffered { session, offer, .. } => {
                 sessions.insert(*session, offer.clone());
             }
             Event::Progress { session, .. } | Event::Answered { session, .. } => {
