@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use deskline_core::pii::Pii;
 use deskline_core::sip::Request;
 use deskline_core::sip::digest::{Algorithm, Challenge, Credentials, Digested, Login};
-use deskline_core::sip::message::{Header, HeaderName};
+use deskline_core::sip::message::{HeaderAccess, HeaderName, Headers};
 
 use crate::random::Random;
 
@@ -56,7 +56,7 @@ pub(crate) enum Verdict {
     /// The password of this user was proven.
     Proven(String),
     /// Refuse with [`Side::status`] and these.
-    Challenged(Vec<Header>),
+    Challenged(Headers),
 }
 
 pub(crate) struct Gate {
@@ -138,15 +138,12 @@ impl Gate {
             self.nonces.remove(&oldest);
         }
         let nonce = self.random.token();
-        let headers = self
-            .algorithms
-            .iter()
-            .map(|&algorithm| {
-                let mut challenge = Challenge::new(&self.realm, &nonce, algorithm);
-                challenge.stale = stale;
-                side.challenge().with(challenge.to_string())
-            })
-            .collect();
+        let mut headers = Headers::new();
+        for &algorithm in &self.algorithms {
+            let mut challenge = Challenge::new(&self.realm, &nonce, algorithm);
+            challenge.stale = stale;
+            headers.add(side.challenge(), challenge.to_string());
+        }
         self.nonces.insert(nonce.clone(), Nonce { issued: now, count: 0 });
         self.issued.push_back(nonce);
         Verdict::Challenged(headers)
@@ -176,9 +173,7 @@ mod tests {
 
         fn check(&mut self, authorization: Option<String>) -> Verdict {
             let mut request = Request::new(Method::Register, Uri::sip_host("centre.test"));
-            request
-                .headers
-                .extend(authorization.map(|value| HeaderName::Authorization.with(value)).into_iter().collect());
+            request.headers.extend(authorization.iter().map(|value| HeaderName::Authorization.with(value)));
             let password = &self.password;
             let known = |user: &str| (user == "1001").then_some(password);
             self.gate.check(self.now, Side::Registrar, &request, known)
@@ -187,7 +182,7 @@ mod tests {
         fn challenge(&mut self) -> Challenge {
             let Verdict::Challenged(headers) = self.check(None) else { panic!("nobody was challenged") };
             assert_eq!(headers.len(), 2, "one for each algorithm");
-            Challenge::strongest(&headers.into(), HeaderName::WwwAuthenticate).unwrap()
+            Challenge::strongest(&headers, HeaderName::WwwAuthenticate).unwrap()
         }
     }
 
@@ -202,9 +197,7 @@ mod tests {
 
     fn is_stale(verdict: Verdict) -> bool {
         match verdict {
-            Verdict::Challenged(headers) => {
-                Challenge::strongest(&headers.into(), HeaderName::WwwAuthenticate).unwrap().stale
-            }
+            Verdict::Challenged(headers) => Challenge::strongest(&headers, HeaderName::WwwAuthenticate).unwrap().stale,
             Verdict::Proven(_) => panic!("let in"),
         }
     }

@@ -98,7 +98,7 @@ impl Desk {
             Verdict::Proven(user) if user == claimed => Ok(user),
             // The password is right, but the caller gives another's name.
             Verdict::Proven(_) => Err((403, Headers::default())),
-            Verdict::Challenged(headers) => Err((Side::Proxy.status(), headers.into())),
+            Verdict::Challenged(headers) => Err((Side::Proxy.status(), headers)),
         }
     }
 
@@ -126,7 +126,7 @@ impl Desk {
                 Verdict::Proven(_) => return (Response::new(403), None),
                 Verdict::Challenged(headers) => {
                     let mut response = Response::new(Side::Registrar.status());
-                    response.headers = headers.into();
+                    response.headers = headers;
                     return (response, None);
                 }
             }
@@ -221,9 +221,6 @@ impl Desk {
 /// The headers of an INVITE that carry a platform's data and pass through us.
 pub(super) fn platform_headers(request: &Headers) -> Headers {
     const MAX: usize = 32;
-    let passes = |header: &&Header| {
-        let Header::Other(name, _) = header else { return false };
-        name.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("x-"))
-    };
-    request.iter().filter(passes).take(MAX).cloned().collect::<Vec<_>>().into()
+    let passes = |header: &Header<'_>| header.name.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("x-"));
+    request.iter().filter(passes).take(MAX).collect()
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use super::message::grammar::{split_commas, unquote};
-use super::message::{Contacts, Header, HeaderAccess, HeaderName, Headers, Response};
+use super::message::{Contacts, HeaderAccess, HeaderName, Headers, Response};
 use super::uri::{NameAddr, Uri};
 
 /// Failures in a row that are retried soon: most troubles of a server are a restart of seconds, and an agent who is not
@@ -150,10 +150,7 @@ fn addresses<'a>(values: impl Iterator<Item = &'a str>) -> Vec<NameAddr> {
 }
 
 fn associated(headers: &Headers) -> impl Iterator<Item = &str> {
-    headers.iter().filter_map(|header| match header {
-        Header::Other(name, value) if name.eq_ignore_ascii_case("P-Associated-URI") => Some(value.as_str()),
-        _ => None,
-    })
+    headers.values(HeaderName::PAssociatedUri)
 }
 
 /// When to refresh a binding that was granted for so long: 30 s before its end, and not before 90 % of a short one.
@@ -282,9 +279,7 @@ mod tests {
         );
         let mut response = ok(&contact, None);
         response.headers.add(HeaderName::ServiceRoute, "<sip:p1;lr>, <sip:p2;lr>");
-        response
-            .headers
-            .push(Header::Other("p-associated-uri".into(), "<sip:7001@example.org>, <tel:+86108000>".into()));
+        response.headers.add_named("p-associated-uri", "<sip:7001@example.org>, <tel:+86108000>");
         response.headers.add(HeaderName::FlowTimer, "120");
         response.headers.add(HeaderName::Require, "outbound");
         let binding = read(&response).unwrap();

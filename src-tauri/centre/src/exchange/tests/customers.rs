@@ -3,7 +3,7 @@ use std::time::Duration;
 use deskline_core::media::rtp::{Header, Packet};
 use deskline_core::media::{Codec, Direction, SAMPLE_RATE, levels};
 use deskline_core::sdp::offer_answer;
-use deskline_core::sip::message::{Header as SipHeader, HeaderAccess};
+use deskline_core::sip::message::HeaderAccess;
 use deskline_core::sip::user_agent::EndReason;
 use deskline_engine::media::codec::{Decoder, Encoder, MAX_BYTES, MAX_SAMPLES};
 
@@ -89,8 +89,7 @@ fn brief(opening: Opening) -> CustomerScript {
 #[test]
 fn a_customer_shows_number_and_name_and_rings_until_patience_ends() {
     let mut world = World::with_agent();
-    let header = SipHeader::Other("X-Skill-Group".into(), "vip".into());
-    let script = CustomerScript { headers: vec![header].into(), ..CustomerScript::default() };
+    let script = CustomerScript { headers: [("X-Skill-Group", "vip")].into(), ..CustomerScript::default() };
     world.exchange.ring_customer(world.now, "1001", script).unwrap();
     world.settle();
     let request = world.phones[0].incoming_request().unwrap();

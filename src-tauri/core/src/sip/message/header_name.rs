@@ -1,146 +1,113 @@
-//! The names of headers: which rsip has a type for, and which it does not.
-
-use rsip::headers::{UntypedHeader, untyped};
+//! The names of headers.
 
 use super::Header;
 
 macro_rules! header_names {
-    (
-        typed { $($typed:ident($payload:ident) = $typed_text:literal),* $(,)? }
-        other { $($other:ident = $other_text:literal),* $(,)? }
-    ) => {
-        /// A header known by name. Those for which rsip has no variant live in [`Header::Other`]; the functions here
-        /// hide the difference.
+    ($($name:ident = $text:literal),* $(,)?) => {
+        /// A header known by name.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[repr(u8)]
-        pub enum HeaderName { $($typed,)* $($other,)* }
+        pub enum HeaderName { $($name,)* }
 
-        const NAMES: &[(HeaderName, &str)] =
-            &[$((HeaderName::$typed, $typed_text),)* $((HeaderName::$other, $other_text),)*];
+        const NAMES: &[(HeaderName, &str)] = &[$((HeaderName::$name, $text),)*];
 
-        impl HeaderName {
-            /// The name as RFC 3261 and its extensions write it.
-            pub const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$typed => $typed_text,)*
-                    $(Self::$other => $other_text,)*
-                }
-            }
-
-            /// A header of this name.
-            pub fn with(self, value: impl Into<String>) -> Header {
-                match self {
-                    $(Self::$typed => Header::$typed(untyped::$payload::from(value.into())),)*
-                    $(Self::$other => Header::Other($other_text.to_owned(), value.into()),)*
-                }
-            }
-
-            /// The name of a header; `None` for one that we do not know.
-            pub fn of(header: &Header) -> Option<Self> {
-                match header {
-                    $(Header::$typed(_) => Some(Self::$typed),)*
-                    Header::Other(name, _) => Self::from_bytes(name.as_bytes()),
-                }
-            }
-        }
-
-        /// The value of any header, as it stands behind the colon.
-        pub fn header_value(header: &Header) -> &str {
-            match header {
-                $(Header::$typed(inner) => inner.value(),)*
-                Header::Other(_, value) => value,
-            }
-        }
-
-        pub(super) fn replace_value(header: &mut Header, new: String) {
-            match header {
-                $(Header::$typed(inner) => inner.replace(new),)*
-                Header::Other(_, value) => *value = new,
-            }
-        }
+        /// What is said of a second header of that name.
+        const TWICE: &[&str] = &[$(concat!($text, " stands twice")),*];
     };
 }
 
 header_names! {
-    typed {
-        Accept(Accept) = "Accept",
-        AcceptEncoding(AcceptEncoding) = "Accept-Encoding",
-        AcceptLanguage(AcceptLanguage) = "Accept-Language",
-        AlertInfo(AlertInfo) = "Alert-Info",
-        Allow(Allow) = "Allow",
-        AuthenticationInfo(AuthenticationInfo) = "Authentication-Info",
-        Authorization(Authorization) = "Authorization",
-        CSeq(CSeq) = "CSeq",
-        CallId(CallId) = "Call-ID",
-        CallInfo(CallInfo) = "Call-Info",
-        Contact(Contact) = "Contact",
-        ContentDisposition(ContentDisposition) = "Content-Disposition",
-        ContentEncoding(ContentEncoding) = "Content-Encoding",
-        ContentLanguage(ContentLanguage) = "Content-Language",
-        ContentLength(ContentLength) = "Content-Length",
-        ContentType(ContentType) = "Content-Type",
-        Date(Date) = "Date",
-        ErrorInfo(ErrorInfo) = "Error-Info",
-        Event(Event) = "Event",
-        Expires(Expires) = "Expires",
-        From(From) = "From",
-        InReplyTo(InReplyTo) = "In-Reply-To",
-        MaxForwards(MaxForwards) = "Max-Forwards",
-        MimeVersion(MimeVersion) = "MIME-Version",
-        MinExpires(MinExpires) = "Min-Expires",
-        Organization(Organization) = "Organization",
-        Priority(Priority) = "Priority",
-        ProxyAuthenticate(ProxyAuthenticate) = "Proxy-Authenticate",
-        ProxyAuthorization(ProxyAuthorization) = "Proxy-Authorization",
-        ProxyRequire(ProxyRequire) = "Proxy-Require",
-        RecordRoute(RecordRoute) = "Record-Route",
-        ReplyTo(ReplyTo) = "Reply-To",
-        Require(Require) = "Require",
-        RetryAfter(RetryAfter) = "Retry-After",
-        Route(Route) = "Route",
-        Server(Server) = "Server",
-        Subject(Subject) = "Subject",
-        SubscriptionState(SubscriptionState) = "Subscription-State",
-        Supported(Supported) = "Supported",
-        Timestamp(Timestamp) = "Timestamp",
-        To(To) = "To",
-        Unsupported(Unsupported) = "Unsupported",
-        UserAgent(UserAgent) = "User-Agent",
-        Via(Via) = "Via",
-        Warning(Warning) = "Warning",
-        WwwAuthenticate(WwwAuthenticate) = "WWW-Authenticate",
-    }
-    other {
-        AllowEvents = "Allow-Events",
-        Diversion = "Diversion",
-        FlowTimer = "Flow-Timer",
-        HistoryInfo = "History-Info",
-        Identity = "Identity",
-        InfoPackage = "Info-Package",
-        Join = "Join",
-        MinSe = "Min-SE",
-        PAssertedIdentity = "P-Asserted-Identity",
-        PPreferredIdentity = "P-Preferred-Identity",
-        Path = "Path",
-        Privacy = "Privacy",
-        RAck = "RAck",
-        RSeq = "RSeq",
-        Reason = "Reason",
-        RecvInfo = "Recv-Info",
-        ReferSub = "Refer-Sub",
-        ReferTo = "Refer-To",
-        ReferredBy = "Referred-By",
-        RemotePartyId = "Remote-Party-ID",
-        Replaces = "Replaces",
-        SecurityClient = "Security-Client",
-        ServiceRoute = "Service-Route",
-        SessionExpires = "Session-Expires",
-        SipEtag = "SIP-ETag",
-        SipIfMatch = "SIP-If-Match",
-    }
+    Accept = "Accept",
+    AcceptEncoding = "Accept-Encoding",
+    AcceptLanguage = "Accept-Language",
+    AlertInfo = "Alert-Info",
+    Allow = "Allow",
+    AuthenticationInfo = "Authentication-Info",
+    Authorization = "Authorization",
+    CSeq = "CSeq",
+    CallId = "Call-ID",
+    CallInfo = "Call-Info",
+    Contact = "Contact",
+    ContentDisposition = "Content-Disposition",
+    ContentEncoding = "Content-Encoding",
+    ContentLanguage = "Content-Language",
+    ContentLength = "Content-Length",
+    ContentType = "Content-Type",
+    Date = "Date",
+    ErrorInfo = "Error-Info",
+    Event = "Event",
+    Expires = "Expires",
+    From = "From",
+    InReplyTo = "In-Reply-To",
+    MaxForwards = "Max-Forwards",
+    MimeVersion = "MIME-Version",
+    MinExpires = "Min-Expires",
+    Organization = "Organization",
+    Priority = "Priority",
+    ProxyAuthenticate = "Proxy-Authenticate",
+    ProxyAuthorization = "Proxy-Authorization",
+    ProxyRequire = "Proxy-Require",
+    RecordRoute = "Record-Route",
+    ReplyTo = "Reply-To",
+    Require = "Require",
+    RetryAfter = "Retry-After",
+    Route = "Route",
+    Server = "Server",
+    Subject = "Subject",
+    SubscriptionState = "Subscription-State",
+    Supported = "Supported",
+    Timestamp = "Timestamp",
+    To = "To",
+    Unsupported = "Unsupported",
+    UserAgent = "User-Agent",
+    Via = "Via",
+    Warning = "Warning",
+    WwwAuthenticate = "WWW-Authenticate",
+    AllowEvents = "Allow-Events",
+    Diversion = "Diversion",
+    FlowTimer = "Flow-Timer",
+    HistoryInfo = "History-Info",
+    Identity = "Identity",
+    InfoPackage = "Info-Package",
+    Join = "Join",
+    MinSe = "Min-SE",
+    PAssociatedUri = "P-Associated-URI",
+    PAssertedIdentity = "P-Asserted-Identity",
+    PPreferredIdentity = "P-Preferred-Identity",
+    Path = "Path",
+    Privacy = "Privacy",
+    RAck = "RAck",
+    RSeq = "RSeq",
+    Reason = "Reason",
+    RecvInfo = "Recv-Info",
+    ReferSub = "Refer-Sub",
+    ReferTo = "Refer-To",
+    ReferredBy = "Referred-By",
+    RemotePartyId = "Remote-Party-ID",
+    Replaces = "Replaces",
+    SecurityClient = "Security-Client",
+    ServiceRoute = "Service-Route",
+    SessionExpires = "Session-Expires",
+    SipEtag = "SIP-ETag",
+    SipIfMatch = "SIP-If-Match",
 }
 
 impl HeaderName {
+    /// The name as RFC 3261 and its extensions write it.
+    pub const fn as_str(self) -> &'static str {
+        NAMES[self as usize].1
+    }
+
+    /// The fault of a message that has two of a header which [is single](Self::is_single).
+    pub(crate) const fn twice(self) -> &'static str {
+        TWICE[self as usize]
+    }
+
+    /// A header of this name.
+    pub const fn with(self, value: &str) -> Header<'_> {
+        Header { known: Some(self), name: self.as_str(), value }
+    }
+
     /// Looks a name up, whatever its case, also in its compact form (RFC 3261 §7.3.3 and the registry of IANA).
     pub fn from_bytes(name: &[u8]) -> Option<Self> {
         if let [letter] = name {
@@ -302,9 +269,7 @@ mod tests {
             for form in [text.to_owned(), text.to_ascii_lowercase(), text.to_ascii_uppercase()] {
                 assert_eq!(HeaderName::from_bytes(form.as_bytes()), Some(name), "{form}");
             }
-            let header = name.with("1");
-            assert_eq!(HeaderName::of(&header), Some(name));
-            assert_eq!(header_value(&header), "1");
+            assert_eq!((name.as_str(), name.with("1").known, name.with("1").value), (text, Some(name), "1"));
         }
         assert_eq!(HeaderName::from_bytes(b"X-Call-Data"), None);
         assert_eq!(HeaderName::from_bytes(b""), None);

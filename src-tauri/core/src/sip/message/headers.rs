@@ -1,283 +1,264 @@
-//! Reading and writing the headers of a message.
+//! The headers of a message, in one buffer.
 
 use std::fmt;
-use std::str::FromStr;
 
-use super::grammar::{CommaList, ParamScan, is_token, is_ws, split_at_byte, split_commas, top_level, trim};
-use super::header_name::replace_value;
-use super::{Header, HeaderName, Headers, Malformed, Method, Via, header_value};
-use crate::sip::uri::{NameAddr, split_name_addrs};
+use super::HeaderName;
 
-/// `CSeq: 314159 INVITE`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct CSeq {
-    pub seq: u32,
-    pub method: Method,
-}
-
-impl FromStr for CSeq {
-    type Err = Malformed;
-
-    fn from_str(text: &str) -> Result<Self, Malformed> {
-        let (seq, method) = scan_cseq(text)?;
-        Ok(Self { seq, method: method.parse()? })
-    }
-}
-
-impl fmt::Display for CSeq {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.seq, self.method)
-    }
-}
-
-/// The number and the method of a CSeq value. The number stays below 2³¹ (RFC 3261 §8.1.1.5).
-pub(crate) fn scan_cseq(text: &str) -> Result<(u32, &str), Malformed> {
-    let (seq, method) = split_at_byte(trim(text), is_ws).ok_or(Malformed("CSeq has no method"))?;
-    let seq = parse_number(seq).ok_or(Malformed("CSeq is not a number"))?;
-    if seq > 0x7fff_ffff {
-        return Err(Malformed("CSeq is beyond 2^31"));
-    }
-    Ok((seq, trim(method)))
-}
-
-/// A number of digits only that fits 32 bits.
-pub(crate) fn parse_number(text: &str) -> Option<u32> {
-    let sound = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    if sound { text.parse().ok() } else { None }
-}
-
-/// The Contact headers of a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Contacts {
-    /// `Contact: *` (removes every binding, RFC 3261 §10.2.2).
-    Any,
-    /// In order; empty when there is none.
-    List(Vec<NameAddr>),
-}
-
-/// Reading and writing headers by name.
+/// The headers of a message, in order.
 ///
-/// The typed readers return `Err` both when the header is absent and when it is malformed. A message made by
-/// [`wire::parse`](crate::sip::wire::parse) always has a sound topmost Via, From, To, Call-ID and CSeq.
-#[allow(clippy::wrong_self_convention)] // From and To are the names of headers here
-pub trait HeaderAccess {
+/// All values stand in one text and are found by their places in it: a message that was read holds its head in one
+/// piece, as it came, and no header has an allocation of its own. Values are read by name through
+/// [`HeaderAccess`](super::HeaderAccess); [`Self::iter`] walks over all, also over those that have no [`HeaderName`].
+///
+/// `Debug` shows the names alone: what a message says is private.
+#[derive(Default)]
+pub struct Headers {
+    /// Every value, and every name that is not a [`HeaderName`]. What was replaced or removed stays until
+    /// [`Self::tidy`].
+    text: String,
+    fields: Vec<Field>,
+    /// Bytes of `text` that values once stood in which were replaced or removed.
+    waste: usize,
+}
+
+/// One header, borrowed from [`Headers`] or about to be pushed to them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Header<'a> {
+    /// `None` for a name that we do not know, as `X-…`.
+    pub known: Option<HeaderName>,
+    /// As RFC 3261 writes it where it is known (whatever the wire had), else as it stands on the wire.
+    pub name: &'a str,
+    /// As it stands behind the colon: one line, trimmed.
+    pub value: &'a str,
+}
+
+/// Where a header stands in the text.
+#[derive(Clone, Copy)]
+struct Field {
+    known: Option<HeaderName>,
+    /// Empty where the name is known.
+    name: Span,
+    value: Span,
+}
+
+/// A piece of the text. Texts stay far below 4 GiB: those of messages below 256 KiB, others are ours.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Span {
+    pub start: u32,
+    pub end: u32,
+}
+
+impl Span {
+    pub(crate) fn new(start: usize, end: usize) -> Self {
+        Self { start: u32::try_from(start).unwrap_or(u32::MAX), end: u32::try_from(end).unwrap_or(u32::MAX) }
+    }
+
+    fn of(self, text: &str) -> &str {
+        text.get(self.start as usize..self.end as usize).unwrap_or_default()
+    }
+
+    fn len(self) -> usize {
+        (self.end - self.start) as usize
+    }
+}
+
+impl<'a> Header<'a> {
+    /// A header of any name; compact names of known headers are recognised.
+    pub fn new(name: &'a str, value: &'a str) -> Self {
+        match HeaderName::from_bytes(name.as_bytes()) {
+            Some(known) => known.with(value),
+            None => Self { known: None, name, value },
+        }
+    }
+
+    /// Whether it has this name, whatever the case.
+    pub fn is_named(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name)
+    }
+}
+
+impl fmt::Debug for Header<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl Headers {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Room for that many headers with that many bytes of values.
+    pub fn with_capacity(headers: usize, bytes: usize) -> Self {
+        Self { text: String::with_capacity(bytes), fields: Vec::with_capacity(headers), waste: 0 }
+    }
+
+    /// The number of header lines.
+    pub fn len(&self) -> usize {
+        self.fields.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+
+    /// Every header, in order.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = Header<'_>> + ExactSizeIterator + Clone {
+        self.fields.iter().map(|field| self.header(field))
+    }
+
+    /// Appends a header.
+    pub fn push(&mut self, header: Header<'_>) {
+        let field = self.store(header);
+        self.fields.push(field);
+    }
+
+    /// Appends a header of any name. ([`HeaderAccess::add`](super::HeaderAccess::add) is for the known ones.)
+    pub fn add_named(&mut self, name: &str, value: impl AsRef<str>) {
+        self.push(Header::new(name, value.as_ref()));
+    }
+
+    /// Keeps only the headers that `keep` wants.
+    pub fn retain(&mut self, mut keep: impl FnMut(Header<'_>) -> bool) {
+        let Self { text, fields, waste } = self;
+        fields.retain(|field| {
+            let kept = keep(field.header(text));
+            *waste += if kept { 0 } else { field.value.len() };
+            kept
+        });
+        self.tidy();
+    }
+
     /// The value of the first header of that name.
-    fn value(&self, name: HeaderName) -> Option<&str>;
-    /// The values of every header line of that name, in order.
-    fn values(&self, name: HeaderName) -> impl Iterator<Item = &str>;
-    /// The elements of a header that is a comma list, over all its lines, in order. (Not for the authentication headers
-    /// and dates, whose commas mean something else.)
-    fn items(&self, name: HeaderName) -> impl Iterator<Item = &str>;
-    /// The value of the first header of that name: for headers that [`HeaderName`] does not know, as `X-…`.
-    fn named(&self, name: &str) -> Option<&str>;
-    /// Whether a header of tokens (Supported, Require, Allow …) holds `token`, whatever its case.
-    fn has_item(&self, name: HeaderName, token: &str) -> bool {
-        self.items(name).any(|item| item.eq_ignore_ascii_case(token))
+    pub(super) fn first(&self, name: HeaderName) -> Option<&str> {
+        self.fields.iter().find(|field| field.known == Some(name)).map(|field| field.value.of(&self.text))
     }
 
-    /// Replaces the first header of that name and removes the others; appends it when there is none.
-    fn set(&mut self, name: HeaderName, value: impl Into<String>);
-    /// Appends a header, behind those of the same name.
-    fn add(&mut self, name: HeaderName, value: impl Into<String>);
-    /// Puts a header in front of all others: a Via, a Record-Route.
-    fn add_first(&mut self, name: HeaderName, value: impl Into<String>);
-    fn remove(&mut self, name: HeaderName);
-    /// Replaces the topmost Via, leaving those behind it.
-    fn replace_top_via(&mut self, via: &Via);
-    /// Removes the topmost Via, as a proxy does before it forwards a response; whether there was one.
-    fn remove_top_via(&mut self) -> bool;
+    pub(super) fn all(&self, name: HeaderName) -> impl Iterator<Item = &str> {
+        self.fields.iter().filter(move |field| field.known == Some(name)).map(|field| field.value.of(&self.text))
+    }
 
-    /// The topmost Via.
-    fn via(&self) -> Result<Via, Malformed> {
-        self.items(HeaderName::Via).next().ok_or(Malformed("Via is missing"))?.parse()
+    pub(super) fn insert_first(&mut self, header: Header<'_>) {
+        let field = self.store(header);
+        self.fields.insert(0, field);
     }
-    fn vias(&self) -> Result<Vec<Via>, Malformed> {
-        self.items(HeaderName::Via).map(str::parse).collect()
+
+    pub(super) fn position(&self, name: HeaderName) -> Option<usize> {
+        self.fields.iter().position(|field| field.known == Some(name))
     }
-    fn from_header(&self) -> Result<NameAddr, Malformed> {
-        self.value(HeaderName::From).ok_or(Malformed("From is missing"))?.parse()
-    }
-    fn to_header(&self) -> Result<NameAddr, Malformed> {
-        self.value(HeaderName::To).ok_or(Malformed("To is missing"))?.parse()
-    }
-    /// The tag of From, without building the whole address.
-    fn from_tag(&self) -> Option<&str> {
-        self.value(HeaderName::From).and_then(tag_of)
-    }
-    fn to_tag(&self) -> Option<&str> {
-        self.value(HeaderName::To).and_then(tag_of)
-    }
-    fn call_id(&self) -> Option<&str> {
-        self.value(HeaderName::CallId)
-    }
-    fn cseq(&self) -> Result<CSeq, Malformed> {
-        self.value(HeaderName::CSeq).ok_or(Malformed("CSeq is missing"))?.parse()
-    }
-    fn max_forwards(&self) -> Option<u32> {
-        self.value(HeaderName::MaxForwards).and_then(parse_number)
-    }
-    fn contacts(&self) -> Result<Contacts, Malformed> {
-        let mut list = Vec::new();
-        for item in self.items(HeaderName::Contact) {
-            if item == "*" {
-                return Ok(Contacts::Any);
-            }
-            list.push(item.parse()?);
+
+    pub(super) fn remove_at(&mut self, index: usize) {
+        if index < self.fields.len() {
+            self.waste += self.fields.remove(index).value.len();
+            self.tidy();
         }
-        Ok(Contacts::List(list))
     }
-    /// The first Contact that is an address.
-    fn contact(&self) -> Option<NameAddr> {
-        self.items(HeaderName::Contact).find_map(|item| item.parse().ok())
+
+    pub(super) fn replace_value(&mut self, index: usize, value: &str) {
+        let value = self.append(value);
+        if let Some(field) = self.fields.get_mut(index) {
+            self.waste += field.value.len();
+            field.value = value;
+            self.tidy();
+        }
     }
-    /// Seconds. Beyond 32 bits counts as the greatest, another malformed value as absent.
-    fn expires(&self) -> Option<u32> {
-        self.value(HeaderName::Expires).and_then(delta_seconds)
+
+    /// For the parser: a text in which the headers stand that [`Self::push_span`] will name.
+    pub(crate) fn from_text(text: String) -> Self {
+        Self { text, fields: Vec::with_capacity(20), waste: 0 }
     }
-    fn min_expires(&self) -> Option<u32> {
-        self.value(HeaderName::MinExpires).and_then(delta_seconds)
+
+    pub(crate) fn text(&self) -> &str {
+        &self.text
     }
-    /// Seconds; the comment and parameters behind them are passed over.
-    fn retry_after(&self) -> Option<u32> {
-        let value = self.value(HeaderName::RetryAfter)?;
-        delta_seconds(&value[..value.find([';', '(', ' ', '\t']).unwrap_or(value.len())])
+
+    pub(crate) fn push_span(&mut self, known: Option<HeaderName>, name: Span, value: Span) {
+        self.fields.push(Field { known, name, value });
     }
-    fn routes(&self) -> Result<Vec<NameAddr>, Malformed> {
-        name_addrs(self.values(HeaderName::Route))
+
+    /// Appends to the text without making a header of it.
+    pub(crate) fn append(&mut self, piece: &str) -> Span {
+        let start = self.text.len();
+        self.text.push_str(piece);
+        Span::new(start, self.text.len())
     }
-    fn record_routes(&self) -> Result<Vec<NameAddr>, Malformed> {
-        name_addrs(self.values(HeaderName::RecordRoute))
+
+    pub(crate) fn value_of(&self, span: Span) -> &str {
+        span.of(&self.text)
     }
-    /// The type of the body without parameters: `application/sdp`.
-    fn content_type(&self) -> Option<&str> {
-        self.value(HeaderName::ContentType).map(|value| trim(&value[..value.find(';').unwrap_or(value.len())]))
+
+    fn header(&self, field: &Field) -> Header<'_> {
+        field.header(&self.text)
     }
-    /// Whether the body is of that type, whatever its case and parameters.
-    fn is_content_type(&self, wanted: &str) -> bool {
-        self.content_type().is_some_and(|found| found.eq_ignore_ascii_case(wanted))
+
+    fn store(&mut self, header: Header<'_>) -> Field {
+        let name = if header.known.is_some() { Span::default() } else { self.append(header.name) };
+        Field { known: header.known, name, value: self.append(header.value) }
     }
-    /// `cause` of a Reason header of that protocol (`SIP`, `Q.850`; RFC 3326).
-    fn reason_cause(&self, protocol: &str) -> Option<u16> {
-        self.items(HeaderName::Reason).find_map(|item| {
-            let (name, params) = item.split_at(item.find(';').unwrap_or(item.len()));
-            if !trim(name).eq_ignore_ascii_case(protocol) {
-                return None;
-            }
-            ParamScan::new(params).find("cause").and_then(|cause| cause.parse().ok())
-        })
+
+    /// Copies the text without its waste, once that is most of it: a header that is set again and again must not grow it.
+    fn tidy(&mut self) {
+        if self.waste > 1024 && self.waste > self.text.len() / 2 {
+            *self = self.clone();
+        }
     }
 }
 
-impl HeaderAccess for Headers {
-    fn value(&self, name: HeaderName) -> Option<&str> {
-        self.iter().find(|header| HeaderName::of(header) == Some(name)).map(header_value)
-    }
-
-    fn values(&self, name: HeaderName) -> impl Iterator<Item = &str> {
-        self.iter().filter(move |header| HeaderName::of(header) == Some(name)).map(header_value)
-    }
-
-    fn items(&self, name: HeaderName) -> impl Iterator<Item = &str> {
-        self.values(name).flat_map(|value| -> CommaList<'_> { split_commas(value) })
-    }
-
-    fn named(&self, name: &str) -> Option<&str> {
-        if let Some(known) = HeaderName::from_bytes(name.as_bytes()) {
-            return self.value(known);
-        }
-        self.iter().find_map(|header| match header {
-            Header::Other(other, value) if other.eq_ignore_ascii_case(name) => Some(value.as_str()),
-            _ => None,
-        })
-    }
-
-    fn set(&mut self, name: HeaderName, value: impl Into<String>) {
-        let mut value = Some(value.into());
-        self.retain_mut_by_name(name, |header| match value.take() {
-            Some(value) => {
-                replace_value(header, value);
-                true
-            }
-            None => false,
-        });
-        if let Some(value) = value {
-            self.push(name.with(value));
-        }
-    }
-
-    fn add(&mut self, name: HeaderName, value: impl Into<String>) {
-        self.push(name.with(value));
-    }
-
-    fn add_first(&mut self, name: HeaderName, value: impl Into<String>) {
-        self.change(|list| list.insert(0, name.with(value)));
-    }
-
-    fn remove(&mut self, name: HeaderName) {
-        self.retain(|header| HeaderName::of(header) != Some(name));
-    }
-
-    fn replace_top_via(&mut self, via: &Via) {
-        let top = self.iter_mut().find(|header| HeaderName::of(header) == Some(HeaderName::Via));
-        match top {
-            Some(header) => {
-                let behind = top_level(header_value(header), b',').map_or("", |comma| &header_value(header)[comma..]);
-                let text = format!("{via}{behind}");
-                replace_value(header, text);
-            }
-            None => self.add_first(HeaderName::Via, via.to_string()),
-        }
-    }
-
-    fn remove_top_via(&mut self) -> bool {
-        let Some(index) = self.iter().position(|header| HeaderName::of(header) == Some(HeaderName::Via)) else {
-            return false;
+impl Field {
+    fn header<'a>(&self, text: &'a str) -> Header<'a> {
+        let name = match self.known {
+            Some(known) => known.as_str(),
+            None => self.name.of(text),
         };
-        self.change(|list| {
-            let value = header_value(&list[index]);
-            match top_level(value, b',').map(|comma| trim(&value[comma + 1..]).to_owned()) {
-                Some(behind) if !behind.is_empty() => replace_value(&mut list[index], behind),
-                _ => drop(list.remove(index)),
-            }
-        });
-        true
+        Header { known: self.known, name, value: self.value.of(text) }
     }
 }
 
-/// What rsip's `Headers` lacks.
-trait HeaderList {
-    fn change(&mut self, change: impl FnOnce(&mut Vec<Header>));
-    fn retain_mut_by_name(&mut self, name: HeaderName, keep: impl FnMut(&mut Header) -> bool);
-}
-
-impl HeaderList for Headers {
-    fn change(&mut self, change: impl FnOnce(&mut Vec<Header>)) {
-        let mut list = Vec::from(std::mem::take(self));
-        change(&mut list);
-        *self = list.into();
-    }
-
-    fn retain_mut_by_name(&mut self, name: HeaderName, mut keep: impl FnMut(&mut Header) -> bool) {
-        self.change(|list| list.retain_mut(|header| HeaderName::of(header) != Some(name) || keep(header)));
+/// The copy holds the headers alone, without what else stood in the text.
+impl Clone for Headers {
+    fn clone(&self) -> Self {
+        let bytes = self.fields.iter().map(|field| field.name.len() + field.value.len()).sum();
+        let mut copy = Self::with_capacity(self.fields.len(), bytes);
+        copy.extend(self.iter());
+        copy
     }
 }
 
-fn name_addrs<'a>(values: impl Iterator<Item = &'a str>) -> Result<Vec<NameAddr>, Malformed> {
-    let mut list = Vec::new();
-    for value in values {
-        list.append(&mut split_name_addrs(value)?);
+impl PartialEq for Headers {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
     }
-    Ok(list)
 }
 
-fn delta_seconds(text: &str) -> Option<u32> {
-    let text = trim(text);
-    let sound = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    sound.then(|| text.parse().unwrap_or(u32::MAX))
+impl Eq for Headers {}
+
+impl fmt::Debug for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
 }
 
-/// The tag of a From or To value.
-fn tag_of(value: &str) -> Option<&str> {
-    let tag = ParamScan::new(&value[top_level(value, b';')?..]).find("tag")?;
-    (is_token(tag) || !tag.is_empty()).then_some(tag)
+impl<'a> Extend<Header<'a>> for Headers {
+    fn extend<I: IntoIterator<Item = Header<'a>>>(&mut self, headers: I) {
+        headers.into_iter().for_each(|header| self.push(header));
+    }
+}
+
+impl<'a> FromIterator<Header<'a>> for Headers {
+    fn from_iter<I: IntoIterator<Item = Header<'a>>>(headers: I) -> Self {
+        let mut list = Self::default();
+        list.extend(headers);
+        list
+    }
+}
+
+/// From names and values.
+impl<N: AsRef<str>, V: AsRef<str>, const COUNT: usize> From<[(N, V); COUNT]> for Headers {
+    fn from(headers: [(N, V); COUNT]) -> Self {
+        let mut list = Self::default();
+        for (name, value) in &headers {
+            list.add_named(name.as_ref(), value);
+        }
+        list
+    }
 }

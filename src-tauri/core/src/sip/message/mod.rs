@@ -1,8 +1,6 @@
-//! Requests and responses as values. Headers and status codes are rsip's; the method and the URI are ours, since rsip's
-//! are too narrow (no extension methods, no `tel:`).
-//!
-//! Headers are held as text and read through [`HeaderAccess`]; rsip's own typed parsers are not used.
+//! Requests and responses as values. Headers are held as text and read through [`HeaderAccess`].
 
+mod access;
 pub mod grammar;
 mod header_name;
 mod headers;
@@ -14,11 +12,11 @@ mod via;
 use std::fmt;
 use std::str::FromStr;
 
-pub use rsip::{Header, Headers, StatusCode};
-
-pub use header_name::{HeaderName, header_value};
-pub(crate) use headers::scan_cseq;
-pub use headers::{CSeq, Contacts, HeaderAccess};
+pub(crate) use access::scan_cseq;
+pub use access::{CSeq, Contacts, HeaderAccess};
+pub use header_name::HeaderName;
+pub(crate) use headers::Span;
+pub use headers::{Header, Headers};
 pub use reason_phrase::reason_phrase;
 pub use via::Via;
 pub(crate) use via::ViaScan;
@@ -131,7 +129,8 @@ impl Request {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Response {
-    pub status: StatusCode,
+    /// 100..=699.
+    pub status: u16,
     /// The reason phrase as it stood on the wire (may be empty).
     pub reason: String,
     pub headers: Headers,
@@ -141,12 +140,7 @@ pub struct Response {
 impl Response {
     /// A bare response with the usual reason phrase, as [`UserAgent::respond`](crate::sip::UserAgent::respond) takes it.
     pub fn new(status: u16) -> Self {
-        Self {
-            status: StatusCode::from(status),
-            reason: reason_phrase(status).to_owned(),
-            headers: Headers::default(),
-            body: Vec::new(),
-        }
+        Self { status, reason: reason_phrase(status).to_owned(), headers: Headers::default(), body: Vec::new() }
     }
 
     /// A response to `request` (RFC 3261 §8.2.6): Via list, From, To, Call-ID and CSeq are copied; `to_tag` is added where
@@ -161,33 +155,30 @@ impl Response {
     /// Copies what a response takes from its request; what the response already has of it is replaced.
     pub fn copy_from(&mut self, request: &Headers, creates_dialog: bool, to_tag: Option<&str>) {
         let status = self.code();
-        let mut headers: Vec<Header> = Vec::new();
         let mut own = std::mem::take(&mut self.headers);
+        let mut headers = Headers::with_capacity(8 + own.len(), 512);
         for name in [HeaderName::Via, HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq] {
             own.remove(name);
-            headers.extend(request.iter().filter(|header| HeaderName::of(header) == Some(name)).cloned());
+            headers.extend(request.values(name).map(|value| name.with(value)));
         }
         if creates_dialog && (101..300).contains(&status) {
             own.remove(HeaderName::RecordRoute);
-            let routes = request.iter().filter(|header| HeaderName::of(header) == Some(HeaderName::RecordRoute));
-            headers.extend(routes.cloned());
+            headers.extend(request.values(HeaderName::RecordRoute).map(|value| HeaderName::RecordRoute.with(value)));
         }
         if status == 100 {
-            headers
-                .extend(request.iter().filter(|header| HeaderName::of(header) == Some(HeaderName::Timestamp)).cloned());
+            headers.extend(request.values(HeaderName::Timestamp).map(|value| HeaderName::Timestamp.with(value)));
         } else if let Some(tag) = to_tag
             && request.to_tag().is_none()
-            && let Some(to) = headers.iter_mut().find(|header| matches!(header, Header::To(_)))
+            && let Some(to) = request.value(HeaderName::To)
         {
-            let tagged = format!("{};tag={tag}", header_value(to));
-            header_name::replace_value(to, tagged);
+            headers.set(HeaderName::To, format!("{to};tag={tag}"));
         }
-        headers.extend(own);
-        self.headers = headers.into();
+        headers.extend(own.iter());
+        self.headers = headers;
     }
 
     pub fn code(&self) -> u16 {
-        self.status.code()
+        self.status
     }
 
     /// 100..=199.

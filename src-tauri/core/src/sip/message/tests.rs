@@ -6,7 +6,7 @@ use crate::flow::Transport;
 use crate::sip::uri::NameAddr;
 
 fn headers(lines: &[(HeaderName, &str)]) -> Headers {
-    lines.iter().map(|(name, value)| name.with(*value)).collect::<Vec<_>>().into()
+    lines.iter().map(|(name, value)| name.with(value)).collect()
 }
 
 fn invite() -> Request {
@@ -39,7 +39,7 @@ fn methods_are_case_sensitive_tokens() {
 fn a_response_copies_what_rfc_3261_section_8_2_6_names() {
     let request = invite();
     let response = Response::to_request(&request, 180, Some("99"));
-    let names: Vec<_> = response.headers.iter().filter_map(HeaderName::of).collect();
+    let names: Vec<_> = response.headers.iter().filter_map(|header| header.known).collect();
     use HeaderName::{CSeq, CallId, From, RecordRoute, To, Via};
     assert_eq!(names, [Via, Via, From, To, CallId, CSeq, RecordRoute, RecordRoute]);
     assert_eq!(response.headers.to_tag(), Some("99"));
@@ -75,7 +75,7 @@ fn headers_are_set_added_and_removed() {
     let mut list = invite().headers;
     list.set(HeaderName::Via, "SIP/2.0/UDP z");
     assert_eq!(list.values(HeaderName::Via).collect::<Vec<_>>(), ["SIP/2.0/UDP z"]);
-    assert_eq!(HeaderName::of(list.iter().next().unwrap()), Some(HeaderName::Via));
+    assert_eq!(list.iter().next().unwrap().known, Some(HeaderName::Via));
     list.set(HeaderName::Reason, "SIP;cause=200");
     list.set(HeaderName::Reason, "SIP;cause=486");
     assert_eq!(list.reason_cause("sip"), Some(486));
@@ -85,8 +85,8 @@ fn headers_are_set_added_and_removed() {
     list.add_first(HeaderName::Via, "SIP/2.0/UDP y");
     assert_eq!(list.vias().unwrap().len(), 2);
     // A header under a known name is found however it was made.
-    list.push(Header::Other("x-a".into(), "1".into()));
-    list.push(Header::Other("path".into(), "<sip:p>".into()));
+    list.add_named("x-a", "1");
+    list.add_named("path", "<sip:p>");
     assert_eq!((list.named("X-A"), list.value(HeaderName::Path)), (Some("1"), Some("<sip:p>")));
 }
 

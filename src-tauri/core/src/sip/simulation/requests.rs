@@ -234,13 +234,13 @@ fn application_may_not_set_headers_of_the_protocol() {
     let mut world = World::new(1, Transport::Udp, &[passive]);
     let cases = [
         (HeaderName::Via.with("x"), "Via"),
-        (Header::Other("contact".into(), "<sip:x>".into()), "Contact"),
-        (Header::Other("v".into(), "x".into()), "Via"),
-        (Header::Other("X-Data".into(), "a\r\nVia: b".into()), "X-Data"),
-        (Header::Other("X Data".into(), "a".into()), "X Data"),
+        (Header::new("contact", "<sip:x>"), "Contact"),
+        (Header::new("v", "x"), "Via"),
+        (Header::new("X-Data", "a\r\nVia: b"), "X-Data"),
+        (Header::new("X Data", "a"), "X Data"),
     ];
     for (header, name) in cases {
-        let headers = Headers::from(vec![header]);
+        let headers = Headers::from_iter([header]);
         let identity = world.identity(0, PEER);
         let invite = Invite { identity, target: Uri::sip("a", "b"), offer: Vec::new(), headers };
         let refused = world.ends[0].ua.invite(world.now, invite);
@@ -253,7 +253,7 @@ fn application_may_not_set_headers_of_the_protocol() {
 fn unknown_headers_of_an_invite_reach_the_application() {
     let mut world = World::new(1, Transport::Udp, &[ringing]);
     world.inject(changed(invite("1"), |request| {
-        request.headers.push(crate::sip::message::Header::Other("X-Call-Data".into(), "k=v".into()));
+        request.headers.add_named("X-Call-Data", "k=v");
     }));
     let found = world.await_event(0, |event| match event {
         Event::Incoming { request, .. } => request.headers.named("x-call-data").map(str::to_owned),

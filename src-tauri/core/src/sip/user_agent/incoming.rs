@@ -87,9 +87,7 @@ impl Session {
         let flow = stack.transactions.server(invite).map(|server| server.flow.id).ok_or(Error::Unknown)?;
         let mut response = Response::new(200);
         self.describe(stack, &mut response.headers);
-        for header in headers {
-            response.headers.push(header);
-        }
+        response.headers.extend(headers.iter());
         if !body.is_empty() {
             response.set_body("application/sdp", body);
         }

@@ -40,7 +40,7 @@ pub use restoring::{DialogState, SessionTimer};
 pub use super::registration::Binding;
 
 use super::message::grammar::{is_token, quote};
-use super::message::{Header, HeaderName, Headers, Response, header_value};
+use super::message::{Header, HeaderName, Headers, Response};
 use super::transaction::agenda::Agenda;
 use super::uri::Uri;
 use crate::flow::{Flow, FlowId};
@@ -377,30 +377,17 @@ impl UserAgent {
 /// The application may set no header that the protocol owns, nor smuggle one in behind a line break.
 fn check_headers(headers: &Headers, allowed: &[HeaderName]) -> Result<(), Error> {
     for header in headers.iter() {
-        let name = HeaderName::of(header);
-        if name.is_some_and(|name| name.is_protocol() && !allowed.contains(&name)) {
-            return Err(Error::Header(name_of(header)));
+        if header.known.is_some_and(|name| name.is_protocol() && !allowed.contains(&name)) {
+            return Err(Error::Header(header.name.to_owned()));
         }
         check_line_breaks(header)?;
     }
     Ok(())
 }
 
-fn check_line_breaks(header: &Header) -> Result<(), Error> {
-    let sound_name = match header {
-        Header::Other(name, _) => is_token(name),
-        _ => true,
-    };
-    if !sound_name || header_value(header).contains(['\r', '\n', '\0']) {
-        return Err(Error::Header(name_of(header)));
+fn check_line_breaks(header: Header<'_>) -> Result<(), Error> {
+    if !is_token(header.name) || header.value.contains(['\r', '\n', '\0']) {
+        return Err(Error::Header(header.name.to_owned()));
     }
     Ok(())
-}
-
-fn name_of(header: &Header) -> String {
-    match (HeaderName::of(header), header) {
-        (Some(name), _) => name.as_str().to_owned(),
-        (None, Header::Other(name, _)) => name.clone(),
-        (None, _) => String::new(),
-    }
 }

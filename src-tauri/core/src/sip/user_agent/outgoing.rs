@@ -47,9 +47,7 @@ impl Session {
             appointment: Appointment::default(),
         };
         session.describe(stack, &mut request.headers);
-        for header in headers {
-            request.headers.push(header);
-        }
+        request.headers.extend(headers.iter());
         if !offer.is_empty() {
             request.set_body("application/sdp", offer);
         }

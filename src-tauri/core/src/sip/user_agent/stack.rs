@@ -221,7 +221,7 @@ impl Stack {
         if response.is_final() {
             // Nothing more will be said; only a late CANCEL asks for our tag (§9.2).
             let to = server.echo.value(HeaderName::To).map(|to| HeaderName::To.with(to));
-            server.echo = to.into_iter().collect::<Vec<_>>().into();
+            server.echo = to.into_iter().collect();
         }
         let destination = Destination::Flow(server.flow.id);
         self.transmit(destination, bytes.clone());

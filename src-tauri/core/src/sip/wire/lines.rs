@@ -1,7 +1,8 @@
 //! The head of a message, cut into header lines.
 
-use std::borrow::Cow;
+use std::sync::LazyLock;
 
+use memchr::memmem::Finder;
 use memchr::{memchr, memchr_iter};
 
 use crate::sip::message::grammar::{is_token_byte, is_ws};
@@ -9,103 +10,117 @@ use crate::sip::message::grammar::{is_token_byte, is_ws};
 /// The length of the head (start line and headers) up to the empty line, searched from `from`; the body starts 4 bytes
 /// behind it.
 pub(super) fn head_len(bytes: &[u8], from: usize) -> Option<usize> {
-    memchr_iter(b'\n', bytes.get(from..)?).map(|at| at + from).find_map(|at| {
-        let end = at.checked_sub(3)?;
-        (bytes[end..=at] == *b"\r\n\r\n").then_some(end)
-    })
-}
-
-/// Walks over the lines of a head, from a message or from a head alone; stops at the empty line.
-#[derive(Debug)]
-pub(super) struct Lines<'a> {
-    rest: &'a [u8],
-    ended: bool,
-}
-
-/// One header, folded lines still inside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct HeaderLine<'a> {
-    /// A token, so ASCII.
-    pub name: &'a [u8],
-    /// Trimmed. May hold line breaks: those of folding (RFC 3261 §7.3.1), or lone CR and LF.
-    pub value: &'a [u8],
-}
-
-impl<'a> Lines<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { rest: bytes, ended: false }
+    let rest = bytes.get(from..)?;
+    let mut stray = 0;
+    for at in memchr_iter(b'\n', rest) {
+        let at = from + at;
+        if let Some(end) = at.checked_sub(3)
+            && bytes[end..=at] == *b"\r\n\r\n"
+        {
+            return Some(end);
+        }
+        stray += usize::from(at.checked_sub(1).is_none_or(|before| bytes[before] != b'\r'));
+        if stray > STRAY {
+            // `at` ends no head, but the three bytes before it may begin the end of one.
+            let from = at.saturating_sub(2);
+            return HEAD_END.find(&bytes[from..]).map(|end| from + end);
+        }
     }
+    None
+}
 
+/// So many line feeds that end no line are borne; then the slower search that does not stop at them takes over.
+const STRAY: usize = 16;
+
+static HEAD_END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\r\n\r\n"));
+static LINE_END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\r\n"));
+
+/// Walks over the lines of a head, which ends in front of its empty line. The head is handed in at every step, so that
+/// it may stand in a text that grows.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    at: usize,
+    /// Line feeds met that end no line.
+    stray: usize,
+}
+
+/// One header: where its name and its value stand in the head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct HeaderLine {
+    pub start: usize,
+    /// The name is a token, so ASCII.
+    pub name_end: usize,
+    /// Trimmed. May hold line breaks: those of folding (RFC 3261 §7.3.1), or lone CR and LF.
+    pub value: (usize, usize),
+}
+
+impl Lines {
     /// The request or status line, which is never folded.
-    pub(super) fn start_line(&mut self) -> &'a [u8] {
-        self.line(false).unwrap_or_default()
+    pub(super) fn start_line(&mut self, head: &[u8]) -> (usize, usize) {
+        self.line(head, false).unwrap_or_default()
     }
 
     /// The next header. Lines that do not begin with a token and a colon are passed over: a malformed header that is not
     /// needed is no reason to lose a message (RFC 3261 §8.2); one that is needed will be missed.
-    pub(super) fn header(&mut self) -> Option<HeaderLine<'a>> {
+    pub(super) fn header(&mut self, head: &[u8]) -> Option<HeaderLine> {
         loop {
-            let line = self.line(true)?;
+            let (start, end) = self.line(head, true)?;
+            let line = &head[start..end];
             let name_len = line.iter().position(|byte| !is_token_byte(*byte)).unwrap_or(line.len());
-            let (name, behind) = line.split_at(name_len);
-            let behind = trim_bytes(behind);
-            if let ([b':', value @ ..], true) = (behind, name_len > 0) {
-                return Some(HeaderLine { name, value: trim_bytes(value) });
+            let colon = name_len + line[name_len..].iter().take_while(|byte| is_ws(**byte)).count();
+            if name_len > 0 && line.get(colon) == Some(&b':') {
+                let value = trim_bytes(&line[colon + 1..]);
+                let from = start + colon + 1 + (line[colon + 1..].len() - trim_start(&line[colon + 1..]).len());
+                return Some(HeaderLine { start, name_end: start + name_len, value: (from, from + value.len()) });
             }
         }
-    }
-
-    /// What is behind the empty line; `None` when there has been none.
-    pub(super) fn body(&self) -> Option<&'a [u8]> {
-        self.ended.then_some(self.rest)
     }
 
     /// The next line without its CRLF, continuation lines included.
-    fn line(&mut self, foldable: bool) -> Option<&'a [u8]> {
-        if self.ended || self.rest.is_empty() {
+    fn line(&mut self, head: &[u8], foldable: bool) -> Option<(usize, usize)> {
+        let (start, mut from) = (self.at, self.at);
+        if start >= head.len() {
             return None;
         }
-        if let [b'\r', b'\n', body @ ..] = self.rest {
-            (self.rest, self.ended) = (body, true);
-            return None;
-        }
-        let mut from = 0;
-        while let Some(at) = memchr(b'\n', &self.rest[from..]).map(|at| at + from) {
-            let ends = at > 0 && self.rest[at - 1] == b'\r';
-            let folded = foldable && matches!(self.rest.get(at + 1), Some(b' ' | b'\t'));
-            if ends && !folded {
-                let line = &self.rest[..at - 1];
-                self.rest = &self.rest[at + 1..];
-                return Some(line);
+        while let Some(at) = self.line_end(head, from) {
+            if foldable && matches!(head.get(at + 2), Some(b' ' | b'\t')) {
+                from = at + 2;
+            } else {
+                self.at = at + 2;
+                return Some((start, at));
             }
-            from = at + 1;
         }
-        Some(std::mem::take(&mut self.rest))
+        self.at = head.len();
+        Some((start, self.at))
+    }
+
+    /// Where the next CRLF stands.
+    fn line_end(&mut self, head: &[u8], mut from: usize) -> Option<usize> {
+        while self.stray <= STRAY {
+            let at = from + memchr(b'\n', &head[from..])?;
+            // A carriage return in front of `from` has been part of another line end.
+            if at > from && head[at - 1] == b'\r' {
+                return Some(at - 1);
+            }
+            (from, self.stray) = (at + 1, self.stray + 1);
+        }
+        LINE_END.find(&head[from..]).map(|at| from + at)
     }
 }
 
-fn trim_bytes(mut bytes: &[u8]) -> &[u8] {
-    while let [first, rest @ ..] = bytes
-        && is_ws(*first)
-    {
-        bytes = rest;
-    }
-    while let [rest @ .., last] = bytes
-        && is_ws(*last)
-    {
-        bytes = rest;
-    }
-    bytes
+pub(super) fn trim_bytes(bytes: &[u8]) -> &[u8] {
+    let bytes = trim_start(bytes);
+    let end = bytes.iter().rposition(|byte| !is_ws(*byte)).map_or(0, |last| last + 1);
+    &bytes[..end]
 }
 
-/// Bytes as text; those that are not UTF-8 become U+FFFD.
-pub(super) fn text(bytes: &[u8]) -> Cow<'_, str> {
-    // Checking first is several times faster than `from_utf8_lossy` alone, and nearly every value is sound.
-    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
+fn trim_start(bytes: &[u8]) -> &[u8] {
+    let start = bytes.iter().position(|byte| !is_ws(*byte)).unwrap_or(bytes.len());
+    &bytes[start..]
 }
 
 /// Whether a byte below 0x20 or the byte 0x7f is in it: eight bytes at a time, since every value is looked at.
-fn has_control(bytes: &[u8]) -> bool {
+pub(super) fn has_control(bytes: &[u8]) -> bool {
     const ONES: u64 = u64::MAX / 255;
     const HIGH: u64 = ONES * 0x80;
     let (words, rest) = bytes.as_chunks::<8>();
@@ -118,28 +133,29 @@ fn has_control(bytes: &[u8]) -> bool {
 }
 
 /// The value on one line, trimmed: folding becomes one space, other control characters too.
-pub(super) fn unfold(value: &[u8]) -> String {
-    if !has_control(value) {
-        return text(value).into_owned();
-    }
-    let mut plain = Vec::with_capacity(value.len());
+pub(super) fn unfold(value: &str) -> String {
+    let bytes = value.as_bytes();
+    let mut plain = String::with_capacity(bytes.len());
     let mut at = 0;
-    while at < value.len() {
-        match value[at] {
-            b'\r' if value.get(at + 1) == Some(&b'\n') => {
-                while value.get(at).is_some_and(|byte| is_ws(*byte)) {
-                    at += 1;
-                }
-                while plain.last().is_some_and(|byte| is_ws(*byte)) {
-                    plain.pop();
-                }
-                plain.push(b' ');
-                continue;
-            }
-            byte if byte.is_ascii_control() && byte != b'\t' => plain.push(b' '),
-            byte => plain.push(byte),
+    while let Some(found) = bytes[at..].iter().position(|byte| byte.is_ascii_control() && *byte != b'\t') {
+        // Control characters are ASCII, so these are boundaries of characters.
+        plain.push_str(&value[at..at + found]);
+        at += found;
+        if bytes[at] == b'\r' && bytes.get(at + 1) == Some(&b'\n') {
+            at += bytes[at..].iter().take_while(|byte| is_ws(**byte)).count();
+            plain.truncate(trim_bytes_end(plain.as_bytes()));
+        } else {
+            at += 1;
         }
-        at += 1;
+        plain.push(' ');
     }
-    text(trim_bytes(&plain)).into_owned()
+    plain.push_str(&value[at..]);
+    let start = plain.len() - trim_start(plain.as_bytes()).len();
+    plain.truncate(trim_bytes_end(plain.as_bytes()).max(start));
+    plain.drain(..start);
+    plain
+}
+
+fn trim_bytes_end(bytes: &[u8]) -> usize {
+    bytes.iter().rposition(|byte| !is_ws(*byte)).map_or(0, |last| last + 1)
 }

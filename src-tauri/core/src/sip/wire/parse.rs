@@ -1,11 +1,12 @@
 //! Reading a message.
 
-use super::lines::{HeaderLine, Lines, text, unfold};
+use memchr::memchr;
+
+use super::lines::{HeaderLine, Lines, has_control, head_len, unfold};
 use super::{MAX_HEADERS, MAX_MESSAGE};
 use crate::sip::message::grammar::{ParamScan, is_token, split_commas};
 use crate::sip::message::{
-    Header, HeaderAccess, HeaderName, Headers, Malformed, Message, Method, Request, Response, StatusCode, ViaScan,
-    header_value, reason_phrase, scan_cseq,
+    HeaderAccess, HeaderName, Headers, Malformed, Message, Request, Response, Span, ViaScan, reason_phrase, scan_cseq,
 };
 use crate::sip::uri::{NameAddrScan, UriScan};
 
@@ -37,56 +38,68 @@ pub fn parse(bytes: &[u8]) -> Result<Message, ParseError> {
     }
     let start = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n')).ok_or(ParseError::KeepAlive)?;
     let bytes = &bytes[start..];
-    let mut lines = Lines::new(bytes);
-    let start_line = text(lines.start_line());
-    let is_response = start_line.as_bytes().get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case(b"SIP/"));
-
-    let mut collected = Collected::new(&mut lines);
-    let body = lines.body().unwrap_or_else(|| {
-        // Such a head is read as far as it goes, to answer 400 if it is a request.
+    // Such a head without end is read as far as it goes, to answer 400 if it is a request.
+    let head_end = head_len(bytes, 0);
+    let (head, body) = match head_end {
+        Some(end) => (&bytes[..end], &bytes[end + 4..]),
+        None => (bytes, &[][..]),
+    };
+    // Checking first is several times faster than `from_utf8_lossy` alone, and nearly every head is sound.
+    let head = match std::str::from_utf8(head) {
+        Ok(head) => head.to_owned(),
+        Err(_) => String::from_utf8_lossy(head).into_owned(),
+    };
+    let (start_line, mut collected) = Collected::new(head);
+    if head_end.is_none() {
         collected.complain("the headers are not ended by an empty line");
-        &[]
-    });
+    }
     let body = collected.cut(body);
-    let start_line = &*start_line;
+    let is_response = collected.headers.value_of(start_line).get(..4).is_some_and(|it| it.eq_ignore_ascii_case("SIP/"));
     if is_response { response(start_line, collected, body) } else { request(start_line, collected, body) }
 }
 
-fn request(start_line: &str, mut collected: Collected, body: &[u8]) -> Result<Message, ParseError> {
-    let mut words = start_line.split(' ');
-    let (method, uri, version) = (words.next().unwrap_or(""), words.next().unwrap_or(""), words.next());
-    let (last, extra) = match version {
-        Some(version) => words.next().map_or((version, false), |_| (start_line.rsplit(' ').next().unwrap_or(""), true)),
-        None => ("", false),
-    };
-    // A line that does not speak of SIP at all is not answered; one with stray spaces is (RFC 4475 §3.1.2.8, §3.1.2.9).
-    let version = if extra && last.is_empty() { start_line.trim_end().rsplit(' ').next().unwrap_or("") } else { last };
-    if version.get(..4).is_none_or(|prefix| !prefix.eq_ignore_ascii_case("SIP/")) || !is_token(method) {
-        return Err(ParseError::Unanswerable("the first line is neither a request line nor a status line"));
+fn request(start_line: Span, collected: Collected, body: &[u8]) -> Result<Message, ParseError> {
+    let line = RequestLine::read(collected.headers.value_of(start_line))
+        .ok_or(ParseError::Unanswerable("the first line is neither a request line nor a status line"))?;
+    let (mut status, mut fault) = (400, collected.fault);
+    if line.has_stray_spaces {
+        fault = fault.or(Some("the request line has spaces where none may stand"));
     }
-    if extra {
-        collected.complain("the request line has spaces where none may stand");
+    if !line.version.eq_ignore_ascii_case("SIP/2.0") {
+        (status, fault) = (505, Some("the version is not SIP/2.0"));
     }
-    let mut status = 400;
-    if !version.eq_ignore_ascii_case("SIP/2.0") {
-        (status, collected.fault) = (505, Some("the version is not SIP/2.0"));
-    }
-    collected.check_mandatory();
-    if collected.fault.is_none() && collected.cseq_method() != Some(method) {
-        collected.complain("the method of CSeq is not that of the request line");
-    }
-    let uri = UriScan::new(uri).and_then(UriScan::to_owned).map_err(|Malformed(why)| collected.complain(why));
-    match (collected.fault, uri, method.parse::<Method>()) {
-        (None, Ok(uri), Ok(method)) => {
-            Ok(Message::Request(Request { method, uri, headers: collected.list.into(), body: body.to_vec() }))
+    fault = fault.or_else(|| collected.mandatory_fault(Some(line.method)));
+    let read = UriScan::new(line.uri).and_then(UriScan::to_owned).and_then(|uri| Ok((uri, line.method.parse()?)));
+    match (fault, read) {
+        (None, Ok((uri, method))) => {
+            Ok(Message::Request(Request { method, uri, headers: collected.headers, body: body.to_vec() }))
         }
-        (why, ..) => Err(answer(method, status, why.unwrap_or("malformed"), collected.list)),
+        (Some(why), _) | (None, Err(Malformed(why))) => Err(answer(line.method, status, why, &collected.headers)),
+    }
+}
+
+struct RequestLine<'a> {
+    method: &'a str,
+    uri: &'a str,
+    version: &'a str,
+    has_stray_spaces: bool,
+}
+
+impl<'a> RequestLine<'a> {
+    /// `None` for a line that does not speak of SIP at all, which is not answered; one with stray spaces is (RFC 4475
+    /// §3.1.2.8, §3.1.2.9).
+    fn read(line: &'a str) -> Option<Self> {
+        let (method, rest) = line.split_once(' ')?;
+        let (uri, rest) = rest.split_once(' ')?;
+        let has_stray_spaces = rest.contains(' ') || uri.is_empty();
+        let version = rest.trim_end().rsplit(' ').next().unwrap_or_default();
+        let is_sip = version.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("SIP/"));
+        (is_sip && is_token(method)).then_some(Self { method, uri, version, has_stray_spaces })
     }
 }
 
 /// The response to a malformed request, made from what of it can be read.
-fn answer(method: &str, status: u16, why: &'static str, list: Vec<Header>) -> ParseError {
-    let headers = Headers::from(list);
+fn answer(method: &str, status: u16, why: &'static str, headers: &Headers) -> ParseError {
     let routable = headers.items(HeaderName::Via).next().is_some_and(|via| ViaScan::new(via).is_ok());
     if method == "ACK" || !routable {
         return ParseError::Unanswerable(why);
@@ -96,106 +109,114 @@ fn answer(method: &str, status: u16, why: &'static str, list: Vec<Header>) -> Pa
         // The reason phrase should name the problem (RFC 3261 §21.4.1); it is ours, not the peer's text.
         response.reason = format!("{}: {why}", reason_phrase(400));
     }
-    response.copy_from(&headers, false, None);
+    response.copy_from(headers, false, None);
     ParseError::Answerable { why, response: Box::new(response) }
 }
 
-fn response(start_line: &str, mut collected: Collected, body: &[u8]) -> Result<Message, ParseError> {
-    let (version, rest) = start_line.split_once(' ').unwrap_or((start_line, ""));
+fn response(start_line: Span, collected: Collected, body: &[u8]) -> Result<Message, ParseError> {
+    let line = collected.headers.value_of(start_line);
+    let (version, rest) = line.split_once(' ').unwrap_or((line, ""));
     let (code, reason) = rest.split_once(' ').unwrap_or((rest, ""));
     let status = match code.as_bytes() {
         [b'1'..=b'6', b'0'..=b'9', b'0'..=b'9'] => code.parse::<u16>().ok(),
         _ => None,
     };
-    collected.check_mandatory();
-    if collected.fault.is_none() && collected.cseq_method().is_none_or(|method| !is_token(method)) {
-        collected.complain("CSeq names no method");
-    }
+    let fault = collected.fault.or_else(|| collected.mandatory_fault(None));
     if !version.eq_ignore_ascii_case("SIP/2.0") {
-        collected.complain("the version is not SIP/2.0");
+        return Err(ParseError::Unanswerable("the version is not SIP/2.0"));
     }
-    match (collected.fault, status) {
-        (None, Some(status)) => Ok(Message::Response(Response {
-            status: StatusCode::from(status),
-            reason: unfold(reason.as_bytes()),
-            headers: collected.list.into(),
-            body: body.to_vec(),
-        })),
+    match (fault, status) {
+        (None, Some(status)) => {
+            let reason = if has_control(reason.as_bytes()) { unfold(reason) } else { reason.trim().to_owned() };
+            Ok(Message::Response(Response { status, reason, headers: collected.headers, body: body.to_vec() }))
+        }
         (why, _) => Err(ParseError::Unanswerable(why.unwrap_or("the status code is not one"))),
     }
 }
 
 /// The headers of a message, and the first thing found wrong with it.
 struct Collected {
-    list: Vec<Header>,
+    headers: Headers,
     content_length: Option<usize>,
     fault: Option<&'static str>,
-    /// Where in `list` the headers stand that must be there.
-    via: Option<usize>,
-    from: Option<usize>,
-    to: Option<usize>,
-    call_id: Option<usize>,
-    cseq: Option<usize>,
+    /// A bit for every name that has been met.
+    seen: u128,
+    /// Where the headers stand that must be there.
+    via: Option<Span>,
+    from: Option<Span>,
+    to: Option<Span>,
+    call_id: Option<Span>,
+    cseq: Option<Span>,
 }
 
 impl Collected {
-    fn new(lines: &mut Lines<'_>) -> Self {
+    /// Reads a head; also where its start line stands.
+    fn new(head: String) -> (Span, Self) {
         let mut collected = Self {
-            list: Vec::with_capacity(16),
+            headers: Headers::from_text(head),
             content_length: None,
             fault: None,
+            seen: 0,
             via: None,
             from: None,
             to: None,
             call_id: None,
             cseq: None,
         };
-        let mut seen = 0_u128;
+        // What is unfolded goes behind the head, so that the head is looked at piece by piece.
+        let mut position = Lines::default();
+        let start_line = position.start_line(collected.headers.text().as_bytes());
+        let end = collected.headers.text().len();
         let mut count = 0;
-        while let Some(line) = lines.header() {
+        while let Some(line) = position.header(&collected.headers.text().as_bytes()[..end]) {
             count += 1;
-            match count {
-                ..=MAX_HEADERS => collected.take(line, &mut seen),
-                _ => collected.complain("more than 256 headers"),
+            if count > MAX_HEADERS {
+                collected.complain("more than 256 headers");
+                break;
             }
+            collected.take(line);
         }
-        collected
+        (Span::new(start_line.0, start_line.1), collected)
     }
 
     fn complain(&mut self, why: &'static str) {
         self.fault.get_or_insert(why);
     }
 
-    fn take(&mut self, line: HeaderLine<'_>, seen: &mut u128) {
-        let Some(name) = HeaderName::from_bytes(line.name) else {
-            self.list.push(Header::Other(text(line.name).into_owned(), unfold(line.value)));
-            return;
-        };
-        let bit = 1 << (name as u8);
-        let again = *seen & bit != 0;
-        *seen |= bit;
-        if again && name.is_single() {
-            self.complain("a header that may stand only once stands twice");
-            return;
+    fn take(&mut self, line: HeaderLine) {
+        let text = self.headers.text();
+        let name = HeaderName::from_bytes(&text.as_bytes()[line.start..line.name_end]);
+        let value = &text[line.value.0..line.value.1];
+        if let Some(known) = name {
+            let bit = 1 << (known as u8);
+            let again = self.seen & bit != 0;
+            self.seen |= bit;
+            if again && known.is_single() {
+                return self.complain(known.twice());
+            }
+            if known == HeaderName::ContentLength {
+                return match content_length(value.as_bytes()) {
+                    Some(length) => self.content_length = Some(length),
+                    None => self.complain("Content-Length is not a number"),
+                };
+            }
         }
-        let index = self.list.len();
+        let value = if has_control(value.as_bytes()) {
+            let unfolded = unfold(value);
+            self.headers.append(&unfolded)
+        } else {
+            Span::new(line.value.0, line.value.1)
+        };
         match name {
-            HeaderName::ContentLength => return self.take_content_length(line.value),
-            HeaderName::Via if !again => self.via = Some(index),
-            HeaderName::From => self.from = Some(index),
-            HeaderName::To => self.to = Some(index),
-            HeaderName::CallId => self.call_id = Some(index),
-            HeaderName::CSeq => self.cseq = Some(index),
+            Some(HeaderName::Via) => drop(self.via.get_or_insert(value)),
+            Some(HeaderName::From) => self.from = Some(value),
+            Some(HeaderName::To) => self.to = Some(value),
+            Some(HeaderName::CallId) => self.call_id = Some(value),
+            Some(HeaderName::CSeq) => self.cseq = Some(value),
             _ => {}
         }
-        self.list.push(name.with(unfold(line.value)));
-    }
-
-    fn take_content_length(&mut self, value: &[u8]) {
-        match content_length(value) {
-            Some(length) => self.content_length = Some(length),
-            None => self.complain("Content-Length is not a number"),
-        }
+        let other = if name.is_some() { Span::default() } else { Span::new(line.start, line.name_end) };
+        self.headers.push_span(name, other, value);
     }
 
     /// The body as long as Content-Length says.
@@ -209,31 +230,29 @@ impl Collected {
         }
     }
 
-    fn value(&self, index: Option<usize>) -> Option<&str> {
-        index.and_then(|index| self.list.get(index)).map(header_value)
+    fn value(&self, span: Option<Span>) -> Option<&str> {
+        span.map(|span| self.headers.value_of(span))
     }
 
-    /// Via, From, To, Call-ID and CSeq are there (RFC 3261 §8.1.1) and can be read.
-    fn check_mandatory(&mut self) {
-        if self.fault.is_none() {
-            self.fault = self.find_mandatory_fault().err().map(|Malformed(why)| why);
-        }
+    /// Whether Via, From, To, Call-ID and CSeq are there (RFC 3261 §8.1.1), can be read, and CSeq names the method.
+    fn mandatory_fault(&self, method: Option<&str>) -> Option<&'static str> {
+        self.check_mandatory(method).err().map(|Malformed(why)| why)
     }
 
-    fn find_mandatory_fault(&self) -> Result<(), Malformed> {
+    fn check_mandatory(&self, method: Option<&str>) -> Result<(), Malformed> {
         // The whole topmost line; what is malformed further below is not ours to judge.
         let check_via = |via| check_params(ViaScan::new(via)?.params);
         match self.value(self.via) {
             None | Some("") => return Err(Malformed("Via is missing")),
-            Some(one) if !one.as_bytes().contains(&b',') => check_via(one)?,
+            Some(one) if memchr(b',', one.as_bytes()).is_none() => check_via(one)?,
             Some(list) => {
                 let mut vias = split_commas(list).peekable();
                 vias.peek().ok_or(Malformed("Via is missing"))?;
                 vias.try_for_each(check_via)?;
             }
         }
-        for (index, missing) in [(self.from, "From is missing"), (self.to, "To is missing")] {
-            let address = NameAddrScan::new(self.value(index).ok_or(Malformed(missing))?)?;
+        for (span, missing) in [(self.from, "From is missing"), (self.to, "To is missing")] {
+            let address = NameAddrScan::new(self.value(span).ok_or(Malformed(missing))?)?;
             check_params(address.params)?;
             check_params(address.uri.params)?;
         }
@@ -242,11 +261,12 @@ impl Collected {
             Some(call_id) if call_id.contains([' ', '\t']) => return Err(Malformed("Call-ID is not one word")),
             Some(_) => {}
         }
-        scan_cseq(self.value(self.cseq).ok_or(Malformed("CSeq is missing"))?).map(|_| ())
-    }
-
-    fn cseq_method(&self) -> Option<&str> {
-        self.value(self.cseq).and_then(|value| scan_cseq(value).ok()).map(|(_, method)| method)
+        let (_, named) = scan_cseq(self.value(self.cseq).ok_or(Malformed("CSeq is missing"))?)?;
+        match method {
+            Some(method) if method != named => Err(Malformed("the method of CSeq is not that of the request line")),
+            None if !is_token(named) => Err(Malformed("CSeq names no method")),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use memchr::memchr3;
 
 use crate::sip::message::grammar::is_token;
-use crate::sip::message::{Header, HeaderName, Headers, Message, Request, Response, header_value};
+use crate::sip::message::{HeaderName, Headers, Message, Request, Response};
 
 /// Writes a message. Content-Length is always computed; a Content-Length among the headers is ignored. No header can be
 /// injected: line breaks and NUL in a value become spaces, a header whose name is not a token is left out.
@@ -27,7 +27,7 @@ pub fn write_request(request: &Request) -> Vec<u8> {
 
 pub fn write_response(response: &Response) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(48 + response.reason.len() + size(&response.headers) + response.body.len());
-    let _ = write!(bytes, "SIP/2.0 {:03} ", response.status.code().min(999));
+    let _ = write!(bytes, "SIP/2.0 {:03} ", response.status.min(999));
     push_value(&mut bytes, &response.reason);
     bytes.extend_from_slice(b"\r\n");
     finish(bytes, &response.headers, &response.body)
@@ -35,17 +35,13 @@ pub fn write_response(response: &Response) -> Vec<u8> {
 
 fn finish(mut bytes: Vec<u8>, headers: &Headers, body: &[u8]) -> Vec<u8> {
     for header in headers.iter() {
-        let name = match HeaderName::of(header) {
-            Some(HeaderName::ContentLength) => continue,
-            Some(name) => name.as_str(),
-            None => match header {
-                Header::Other(name, _) if is_token(name) => name,
-                _ => continue,
-            },
-        };
-        bytes.extend_from_slice(name.as_bytes());
+        let written = header.known.map_or_else(|| is_token(header.name), |name| name != HeaderName::ContentLength);
+        if !written {
+            continue;
+        }
+        bytes.extend_from_slice(header.name.as_bytes());
         bytes.extend_from_slice(b": ");
-        push_value(&mut bytes, header_value(header));
+        push_value(&mut bytes, header.value);
         bytes.extend_from_slice(b"\r\n");
     }
     let _ = write!(bytes, "Content-Length: {}\r\n\r\n", body.len());
@@ -67,5 +63,5 @@ fn push_value(bytes: &mut Vec<u8>, value: &str) {
 
 /// About how much room the headers take.
 fn size(headers: &Headers) -> usize {
-    headers.iter().map(|header| header_value(header).len() + 24).sum::<usize>() + 24
+    headers.iter().map(|header| header.value.len() + 24).sum::<usize>() + 24
 }
