@@ -11,6 +11,7 @@ mod privacy;
 mod records;
 mod registration;
 mod rigs;
+mod scenarios;
 mod seat;
 mod types;
 mod window;

@@ -33,12 +33,22 @@ pub fn free() -> u16 {
 /// # Panics
 /// As [`free`].
 pub fn free_pair() -> u16 {
-    let mut first = free();
-    loop {
-        let second = free();
-        if second == first + 1 {
-            return first;
+    free_run(2)
+}
+
+/// So many free ports in a row; returns the first.
+///
+/// # Panics
+/// As [`free`].
+pub fn free_run(length: u16) -> u16 {
+    let (mut first, mut last) = (free(), None);
+    while last.map_or(1, |last| last - first + 1) < length {
+        let next = free();
+        if next == last.unwrap_or(first) + 1 {
+            last = Some(next);
+        } else {
+            (first, last) = (next, None);
         }
-        first = second;
     }
+    first
 }

@@ -1,0 +1,279 @@
+//! sipp plays what servers do not do by themselves: lost and repeated messages, crossings, forks, old peers.
+
+use deskline_tests::headless::Headless;
+use deskline_tests::relay::{Fate, Relay, Side, header};
+use deskline_tests::sipp::{Play, Sipp, place};
+use serde_json::{Value, json};
+
+use crate::seat::SOON;
+
+/// A call stands without a sound device too.
+const ARGS: &[&str] = &["--user", "1001", "--no-sound", "--codec", "pcmu", "--after-call-work", "0"];
+
+/// The phone, registered at a wire that leads to a sipp.
+struct Wired {
+    relay: Relay,
+    phone: Headless,
+    at: std::net::SocketAddr,
+}
+
+impl Wired {
+    fn new() -> Self {
+        Self::with(&[])
+    }
+
+    fn with(more: &[&str]) -> Self {
+        let at = place();
+        let relay = Relay::start(&[("2002", at)]).unwrap();
+        let server = relay.address();
+        let args = [&["--server", &server][..], ARGS, more].concat();
+        let mut phone = Headless::start(&args, &[]).unwrap();
+        phone.awaits("registered", SOON).unwrap();
+        Self { relay, phone, at }
+    }
+
+    /// Starts a scenario.
+    fn plays(&self, scenario: &str, words: &[(&str, &str)]) -> Sipp {
+        let contact = self.relay.phone(SOON).unwrap();
+        let words = [&[("phone", contact.as_str())], words].concat();
+        let to = self.relay.address();
+        Sipp::start(&Play { words: &words, ..Play::once(scenario, self.at, &to) }).unwrap()
+    }
+
+    fn dials(&mut self) {
+        self.phone.command(json!({ "cmd": "call", "uri": "2002" })).unwrap();
+    }
+
+    fn answers(&mut self) {
+        self.phone.awaits("ringing", SOON).unwrap();
+        self.phone.command(json!({ "cmd": "answer" })).unwrap();
+        self.phone.awaits("established", SOON).unwrap();
+    }
+
+    fn hangs_up(&mut self) {
+        self.phone.command(json!({ "cmd": "hangup" })).unwrap();
+    }
+
+    fn ends(&mut self, cause: &str) {
+        let ended = self.phone.awaits("ended", SOON).unwrap();
+        assert_eq!(ended["cause"], cause, "{}", self.relay.summary());
+    }
+
+    fn finishes(&self, mut sipp: Sipp) {
+        if let Err(error) = sipp.finishes(SOON) {
+            panic!("{error:#}\n--- wire:\n{}", self.relay.summary());
+        }
+    }
+
+    /// The agent can take the next call.
+    fn becomes_ready(&mut self) {
+        self.phone.until(SOON, "the agent is ready", |now| now["agent"]["code"] == 3).unwrap();
+    }
+}
+
+/// Loses the first message of that kind.
+fn loses_first(relay: &Relay, from: Side, start: &'static str, cseq: &'static str) {
+    let mut lost = false;
+    relay.rule(move |side, text| {
+        let fits =
+            side == from && text.starts_with(start) && header(text, "CSeq").is_some_and(|value| value.ends_with(cseq));
+        if fits && !std::mem::replace(&mut lost, true) { Fate::Lost } else { Fate::Passes }
+    });
+}
+
+#[test]
+fn every_success_makes_a_call_whatever_its_number() {
+    let mut wired = Wired::new();
+    for status in ["200", "202", "299"] {
+        let sipp = wired.plays("answers", &[("status", status)]);
+        wired.dials();
+        wired.phone.awaits("alerting", SOON).unwrap();
+        wired.phone.awaits("established", SOON).unwrap();
+        wired.hangs_up();
+        wired.ends("hung_up");
+        wired.finishes(sipp);
+        wired.becomes_ready();
+    }
+}
+
+#[test]
+fn refusals_are_told_by_their_cause() {
+    let mut wired = Wired::new();
+    for (status, cause) in [
+        ("486", "busy"),
+        ("600", "busy"),
+        ("480", "no_answer"),
+        ("603", "rejected"),
+        ("488", "not_acceptable"),
+        ("415", "not_acceptable"),
+        ("404", "not_found"),
+        ("403", "forbidden"),
+        ("500", "server_error"),
+        ("499", "failed"),
+    ] {
+        let sipp = wired.plays("refuses", &[("status", status)]);
+        wired.dials();
+        let ended = wired.phone.awaits("ended", SOON).unwrap();
+        assert_eq!((&ended["cause"], &ended["status"]), (&json!(cause), &json!(status.parse::<u16>().unwrap())));
+        wired.finishes(sipp);
+        wired.becomes_ready();
+    }
+}
+
+#[test]
+fn lost_messages_of_an_outbound_call_are_repeated() {
+    for (from, start, cseq) in [
+        (Side::Phone, "INVITE ", "INVITE"),
+        (Side::Peer(0), "SIP/2.0 200", "INVITE"),
+        (Side::Phone, "ACK ", "ACK"),
+        (Side::Phone, "BYE ", "BYE"),
+    ] {
+        let mut wired = Wired::new();
+        loses_first(&wired.relay, from, start, cseq);
+        let sipp = wired.plays("answers", &[("status", "200")]);
+        wired.dials();
+        wired.phone.awaits("established", SOON).unwrap();
+        if start == "ACK " {
+            let is_ack = |text: &str| text.starts_with("ACK ");
+            let mark =
+                wired.relay.awaits(Side::Phone, 0, SOON, "the first ACK", is_ack).map(|_| wired.relay.mark()).unwrap();
+            wired.relay.awaits(Side::Phone, mark, SOON, "another ACK for the repeated 200", is_ack).unwrap();
+        }
+        wired.hangs_up();
+        wired.finishes(sipp);
+        assert!(wired.relay.trace().iter().any(|seen| seen.fate == Fate::Lost), "{start} was to be lost");
+    }
+}
+
+#[test]
+fn lost_messages_of_an_inbound_call_are_repeated() {
+    for (from, start, cseq) in [
+        (Side::Peer(0), "INVITE ", "INVITE"),
+        (Side::Phone, "SIP/2.0 200", "INVITE"),
+        (Side::Peer(0), "ACK ", "ACK"),
+        (Side::Peer(0), "BYE ", "BYE"),
+        (Side::Phone, "SIP/2.0 200", "BYE"),
+    ] {
+        let mut wired = Wired::new();
+        loses_first(&wired.relay, from, start, cseq);
+        let sipp = wired.plays("calls", &[]);
+        wired.answers();
+        wired.ends("peer_hung_up");
+        wired.finishes(sipp);
+        assert!(wired.relay.trace().iter().any(|seen| seen.fate == Fate::Lost), "{start} was to be lost");
+        let rang = wired.phone.lines().iter().filter(|line| line["ev"] == "ringing").count();
+        assert_eq!(rang, 1, "a repeated INVITE is no further call");
+    }
+}
+
+#[test]
+fn repeated_messages_change_nothing() {
+    let mut wired = Wired::new();
+    wired.relay.rule(|_, _| Fate::Repeated);
+    let sipp = wired.plays("calls", &[]);
+    wired.answers();
+    wired.ends("peer_hung_up");
+    wired.finishes(sipp);
+    let ends = wired.phone.lines().iter().filter(|line| line["ev"] == "ended").count();
+    assert_eq!(ends, 1);
+}
+
+#[test]
+fn answer_that_crosses_our_cancel_is_acknowledged_and_ended() {
+    let mut wired = Wired::new();
+    let sipp = wired.plays("answer_crosses_cancel", &[]);
+    wired.dials();
+    wired.phone.awaits("alerting", SOON).unwrap();
+    wired.hangs_up();
+    wired.ends("cancelled");
+    wired.finishes(sipp);
+    wired.becomes_ready();
+}
+
+#[test]
+fn of_two_phones_that_answer_one_is_talked_to_and_the_other_is_hung_up() {
+    let mut wired = Wired::new();
+    let sipp = wired.plays("forks", &[]);
+    wired.dials();
+    wired.phone.awaits("established", SOON).unwrap();
+    let is_bye = |text: &str| text.starts_with("BYE ");
+    wired.relay.awaits(Side::Phone, 0, SOON, "BYE to the second phone", is_bye).unwrap();
+    assert_eq!(state(&mut wired.phone), "talking");
+    wired.hangs_up();
+    wired.ends("hung_up");
+    wired.finishes(sipp);
+}
+
+#[test]
+fn early_media_and_a_late_ringing_leave_the_call_as_it_is() {
+    let mut wired = Wired::new();
+    let sipp = wired.plays("early_media", &[]);
+    wired.dials();
+    wired.phone.awaits("alerting", SOON).unwrap();
+    wired.phone.awaits("established", SOON).unwrap();
+    let is_late = |text: &str| text.starts_with("SIP/2.0 180");
+    let mark = wired.relay.trace().iter().position(|seen| seen.text.starts_with("ACK ")).unwrap_or_default();
+    wired.relay.awaits(Side::Peer(0), mark, SOON, "the late 180", is_late).unwrap();
+    assert_eq!(state(&mut wired.phone), "talking");
+    wired.hangs_up();
+    wired.finishes(sipp);
+}
+
+#[test]
+fn bye_that_crosses_our_reinvite_ends_the_call() {
+    let mut wired = Wired::new();
+    let sipp = wired.plays("bye_crosses_reinvite", &[]);
+    wired.dials();
+    wired.phone.awaits("established", SOON).unwrap();
+    wired.phone.command(json!({ "cmd": "call_hold" })).unwrap();
+    wired.ends("peer_hung_up");
+    wired.finishes(sipp);
+    wired.becomes_ready();
+}
+
+#[test]
+fn both_sides_that_offer_at_once_come_to_terms() {
+    let mut wired = Wired::new();
+    let sipp = wired.plays("glare", &[]);
+    wired.answers();
+    wired.phone.command(json!({ "cmd": "call_hold" })).unwrap();
+    wired.phone.until(SOON, "the call is held", |now| now["calls"][0]["state"] == "held").unwrap();
+    wired.hangs_up();
+    wired.ends("hung_up");
+    wired.finishes(sipp);
+}
+
+#[test]
+fn invite_without_an_offer_gets_ours() {
+    let mut wired = Wired::new();
+    let sipp = wired.plays("offerless", &[]);
+    wired.answers();
+    wired.phone.until(SOON, "the codec is agreed", |now| now["calls"][0]["codec"] == "PCMU").unwrap();
+    wired.ends("peer_hung_up");
+    wired.finishes(sipp);
+}
+
+#[test]
+fn hold_by_an_address_of_zeros_is_a_hold() {
+    let mut wired = Wired::new();
+    let sipp = wired.plays("holds_by_null_address", &[]);
+    wired.answers();
+    wired.phone.until(SOON, "the peer holds", |now| now["calls"][0]["held_by_peer"] == true).unwrap();
+    wired.phone.until(SOON, "the peer retrieves", |now| now["calls"][0]["held_by_peer"] == false).unwrap();
+    wired.hangs_up();
+    wired.finishes(sipp);
+}
+
+#[test]
+fn update_refreshes_and_holds() {
+    let mut wired = Wired::new();
+    let sipp = wired.plays("updates", &[]);
+    wired.answers();
+    wired.phone.until(SOON, "the peer holds", |now| now["calls"][0]["held_by_peer"] == true).unwrap();
+    wired.hangs_up();
+    wired.finishes(sipp);
+}
+
+fn state(phone: &mut Headless) -> Value {
+    phone.snapshot().unwrap()["calls"][0]["state"].clone()
+}
