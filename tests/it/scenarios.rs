@@ -34,10 +34,15 @@ impl Wired {
 
     /// Starts a scenario.
     fn plays(&self, scenario: &str, words: &[(&str, &str)]) -> Sipp {
+        self.plays_with(scenario, words, &[])
+    }
+
+    /// Starts a scenario that takes words from a line of a CSV.
+    fn plays_with(&self, scenario: &str, words: &[(&str, &str)], lines: &[&str]) -> Sipp {
         let contact = self.relay.phone(SOON).unwrap();
         let words = [&[("phone", contact.as_str())], words].concat();
         let to = self.relay.address();
-        Sipp::start(&Play { words: &words, ..Play::once(scenario, self.at, &to) }).unwrap()
+        Sipp::start(&Play { words: &words, lines, ..Play::once(scenario, self.at, &to) }).unwrap()
     }
 
     fn dials(&mut self) {
@@ -272,6 +277,132 @@ fn update_refreshes_and_holds() {
     wired.phone.until(SOON, "the peer holds", |now| now["calls"][0]["held_by_peer"] == true).unwrap();
     wired.hangs_up();
     wired.finishes(sipp);
+}
+
+#[test]
+fn requests_outside_calls_are_answered_as_the_rfc_says() {
+    let wired = Wired::new();
+    let sipp = wired.plays("asks", &[]);
+    wired.finishes(sipp);
+    assert!(wired.phone.lines().iter().all(|line| line["ev"] != "ringing"), "nothing of it is a call");
+}
+
+#[test]
+fn caller_who_gives_up_is_missed_unless_somebody_else_has_answered() {
+    for (reason, cause) in [
+        ("Reason: Q.850;cause=16", "missed"),
+        ("Reason: SIP;cause=200;text=\"Call completed elsewhere\"", "answered_elsewhere"),
+    ] {
+        let mut wired = Wired::new();
+        let sipp = wired.plays("gives_up", &[("reason", reason)]);
+        wired.phone.awaits("ringing", SOON).unwrap();
+        wired.ends(cause);
+        wired.finishes(sipp);
+    }
+}
+
+#[test]
+fn cancel_that_comes_after_our_answer_ends_nothing() {
+    let mut wired = Wired::new();
+    let sipp = wired.plays("cancel_too_late", &[]);
+    wired.answers();
+    wired.ends("peer_hung_up");
+    wired.finishes(sipp);
+}
+
+#[test]
+fn bye_before_the_ack_ends_the_call() {
+    let mut wired = Wired::new();
+    let sipp = wired.plays("bye_before_ack", &[]);
+    wired.answers();
+    wired.ends("peer_hung_up");
+    wired.finishes(sipp);
+    wired.becomes_ready();
+}
+
+#[test]
+fn ack_that_never_comes_for_a_while_keeps_the_call_and_repeats_the_answer() {
+    let mut wired = Wired::new();
+    wired.relay.rule(
+        |from, text| {
+            if from == Side::Peer(0) && text.starts_with("ACK ") { Fate::Held } else { Fate::Passes }
+        },
+    );
+    let sipp = wired.plays("is_held", &[]);
+    wired.answers();
+    let is_answer = |text: &str| text.starts_with("SIP/2.0 200");
+    let repeated = |wired: &Wired| wired.relay.count(Side::Phone, "SIP/2.0 200") >= 3;
+    deskline_tests::until(SOON, "the 200 is repeated", || repeated(&wired)).unwrap();
+    let mark = wired.relay.mark();
+    // Our own hold has to wait for that ACK, and goes out with it.
+    wired.phone.command(json!({ "cmd": "call_hold" })).unwrap();
+    wired.relay.rule(|_, _| Fate::Passes);
+    wired.relay.release();
+    wired.relay.awaits(Side::Phone, mark, SOON, "our re-INVITE", |text| text.starts_with("INVITE ")).unwrap();
+    wired.relay.awaits(Side::Peer(0), mark, SOON, "its answer", is_answer).unwrap();
+    wired.phone.until(SOON, "the call is held", |now| now["calls"][0]["state"] == "held").unwrap();
+    wired.hangs_up();
+    wired.finishes(sipp);
+}
+
+#[test]
+fn odd_but_legal_requests_are_understood() {
+    for (contact, from, number, name) in [
+        ("<sip:odd@127.0.0.1:9;transport=UDP>;unknown", "Odd One <sip:2002@h>;tag=a", "2002", "Odd One"),
+        ("sip:2002@127.0.0.1:9;expires=1", "sip:2002@example.com;tag=b", "2002", ""),
+        (
+            "<sip:[field1]::1[field2]:9>",
+            "\"A \\\"B\\\" C\" <sip:2002@[field1]2001:db8::9[field2]:5060>  ;  tag = c",
+            "2002",
+            "A \"B\" C",
+        ),
+        ("*:* <sips:2002@127.0.0.1:9>", "tel:+86-10-5555;tag=d", "+86-10-5555", ""),
+        (
+            "<sip:%32002@127.0.0.1:9>",
+            "Bell <SIP:%32002:pass@EXAMPLE.com;Unknown?Priority=urgent&Subject=x>;tag=e",
+            "2002",
+            "Bell",
+        ),
+    ] {
+        let mut wired = Wired::new();
+        let sipp = wired.plays_with("calls_oddly", &[("contact", contact), ("from", from)], &[" ;[;]"]);
+        wired.phone.awaits("ringing", SOON).unwrap();
+        let call = wired.phone.snapshot().unwrap()["calls"][0].clone();
+        assert_eq!(call["number"], number, "{from}");
+        assert_eq!(call["name"].as_str().unwrap_or_default(), name, "{from}");
+        wired.phone.command(json!({ "cmd": "answer" })).unwrap();
+        wired.phone.awaits("established", SOON).unwrap();
+        wired.ends("peer_hung_up");
+        wired.finishes(sipp);
+    }
+}
+
+#[test]
+fn odd_but_legal_answers_are_understood() {
+    let mut wired = Wired::new();
+    let sipp = wired.plays_with("answers_oddly", &[], &[" ;"]);
+    wired.dials();
+    wired.phone.awaits("established", SOON).unwrap();
+    wired.hangs_up();
+    wired.ends("hung_up");
+    wired.finishes(sipp);
+}
+
+#[test]
+fn digits_that_a_peer_refuses_are_reported() {
+    for status in ["415", "405", "501"] {
+        let mut wired = Wired::new();
+        let sipp = wired.plays("calls_without_dtmf", &[("status", status)]);
+        wired.dials();
+        wired.phone.awaits("established", SOON).unwrap();
+        wired.phone.command(json!({ "cmd": "send_dtmf", "digits": "5" })).unwrap();
+        let refused = |now: &Value| {
+            now["notices"].as_array().is_some_and(|all| all.iter().any(|notice| notice["code"] == "dtmf_refused"))
+        };
+        wired.phone.until(SOON, "the refusal is told", refused).unwrap();
+        wired.hangs_up();
+        wired.finishes(sipp);
+    }
 }
 
 fn state(phone: &mut Headless) -> Value {

@@ -145,6 +145,7 @@ pub fn literal(ip: IpAddr) -> String {
 /// - `{reply TAG}`: the headers of an answer to what was remembered, with that To tag; `{last}`: a whole answer to what
 ///   came last.
 /// - `{within METHOD N TAG}`: a request with CSeq N inside a call that the phone made.
+/// - `{request N METHOD}`: the headers of a request outside calls.
 /// - `{invite N}`, `{caller METHOD N}`: the first and further requests of a call that sipp makes.
 /// - `{sdp}`, `{sdp VERSION DIRECTION [ADDRESS]}`: a body; `{empty}`: none.
 fn expanded(source: &str) -> anyhow::Result<String> {
@@ -168,6 +169,9 @@ fn expanded(source: &str) -> anyhow::Result<String> {
             ["within", method, number, tag] => {
                 let part = WITHIN.replace("METHOD", method).replace("NUMBER", number).replace("TAG", tag);
                 text.push_str(&part);
+            }
+            ["request", number, method] => {
+                text.push_str(&REQUEST.replace("METHOD", method).replace("NUMBER", number));
             }
             ["invite", number] => text.push_str(&INVITE.replace("NUMBER", number)),
             ["caller", method, number] => {
@@ -204,6 +208,11 @@ const LAST: &str = "[last_Via:]\n[last_From:]\n[last_To:]\n[last_Call-ID:]\n[las
 /// A request inside the call that the phone made.
 const WITHIN: &str = "METHOD [$target] SIP/2.0\nVia: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch]\nMax-Forwards: 70\n\
 From: [$to];tag=TAG\nTo:[$from]\n[last_Call-ID:]\nCSeq: NUMBER METHOD\nContact: <sip:peer@[local_ip]:[local_port]>\n";
+
+/// The headers of a request outside calls.
+const REQUEST: &str = "Via: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch]\nMax-Forwards: 70\n\
+From: \"The Peer\" <sip:2002@[remote_ip]>;tag=[call_number]\nTo: <[phone]>\nCall-ID: [call_id]\nCSeq: NUMBER METHOD\n\
+Contact: <sip:peer@[local_ip]:[local_port]>\n";
 
 /// The first request of a call that sipp makes.
 const INVITE: &str = "INVITE [phone] SIP/2.0\nVia: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch]\nMax-Forwards: 70\n\
