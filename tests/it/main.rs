@@ -13,6 +13,7 @@ mod registration;
 mod rigs;
 mod scenarios;
 mod seat;
+mod transports;
 mod types;
 mod window;
 mod workplace;

@@ -31,5 +31,5 @@ pub fn phone(pulse: &Pulse, kamailio: &Kamailio, transport: &str, codec: &str) -
 
 /// Where `kamailio` listens for that transport.
 pub fn address(kamailio: &Kamailio, transport: &str) -> String {
-    if transport == "ws" { kamailio.ws_address() } else { kamailio.address() }
+    kamailio.address_for(transport)
 }

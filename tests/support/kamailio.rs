@@ -1,13 +1,15 @@
-//! A real Kamailio: registrar and proxy on loopback over UDP, TCP and WebSocket, with digest authentication.
+//! A real Kamailio: registrar and proxy on loopback, IPv4 and IPv6, over UDP, TCP, TLS, WS and WSS, with digest
+//! authentication; it answers STUN on its UDP port.
 
 use std::fmt::Write as _;
 use std::net::UdpSocket;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 
+use crate::certificates::{Authority, Validity};
 use crate::process::Output;
 use crate::{Process, Scratch, port};
 
@@ -31,9 +33,29 @@ impl Digest {
 #[derive(Debug)]
 pub struct Kamailio {
     server: Process,
-    _scratch: Scratch,
-    port: u16,
-    ws_port: u16,
+    scratch: Scratch,
+    ports: Ports,
+    fingerprint: String,
+}
+
+/// UDP and TCP share a port; TLS and the two of WebSocket have their own. On [::1] the same ones are listened on.
+#[derive(Debug, Clone, Copy)]
+struct Ports {
+    sip: u16,
+    tls: u16,
+    ws: u16,
+    wss: u16,
+    v6: bool,
+}
+
+/// What the server's certificate is like. Its authority is in [`Kamailio::trust_file`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// Made out for `localhost`, `127.0.0.1` and `::1`.
+    Good,
+    /// Made out for `other.test`.
+    OtherName,
+    Expired,
 }
 
 /// The digest realm.
@@ -46,38 +68,110 @@ impl Kamailio {
     /// # Errors
     /// When it does not come up; with its log.
     pub fn start(digest: Digest, users: &[(&str, &str)]) -> anyhow::Result<Self> {
+        Self::start_showing(Shown::Good, digest, users)
+    }
+
+    /// As [`Kamailio::start`], with a certificate of that kind.
+    ///
+    /// # Errors
+    /// As [`Kamailio::start`].
+    pub fn start_showing(shown: Shown, digest: Digest, users: &[(&str, &str)]) -> anyhow::Result<Self> {
         let scratch = Scratch::new("kamailio")?;
-        let run = scratch.path().join("run");
-        std::fs::create_dir(&run)?;
-        let (port, ws_port) = (port::free(), port::free());
-        let config = scratch.write("kamailio.cfg", config(digest, users, port, ws_port, scratch.path())?)?;
-        let mut command = Command::new("kamailio");
-        command.arg("-f").arg(config).args(["-DD", "-E", "-m", "64", "-M", "8", "-P"]);
-        command.arg(scratch.path().join("pid")).arg("-Y").arg(&run);
-        let mut server = Process::spawn("kamailio", &mut command, scratch.path(), Output::Log)?;
-        server.until_ready(Duration::from_secs(15), |_| answers(port))?;
-        Ok(Self { server, _scratch: scratch, port, ws_port })
+        std::fs::create_dir(scratch.path().join("run"))?;
+        let authority = Authority::new("the authority of a test's Kamailio")?;
+        let loopback = &["localhost", "127.0.0.1", "::1"][..];
+        let certificate = match shown {
+            Shown::Good => authority.issue(loopback, Validity::Now)?,
+            Shown::OtherName => authority.issue(&["other.test"], Validity::Now)?,
+            Shown::Expired => authority.issue(loopback, Validity::Past)?,
+        };
+        certificate.write(scratch.path(), "server")?;
+        scratch.write("authority.pem", authority.pem())?;
+        let ports = Ports {
+            sip: port::free(),
+            tls: port::free(),
+            ws: port::free(),
+            wss: port::free(),
+            v6: UdpSocket::bind("[::1]:0").is_ok(),
+        };
+        scratch.write("kamailio.cfg", config(digest, users, ports, scratch.path())?)?;
+        let server = run(&scratch, ports)?;
+        Ok(Self { server, scratch, ports, fingerprint: certificate.fingerprint })
+    }
+
+    /// Ends the server as a crash does: nobody is told.
+    pub fn stop(&mut self) {
+        self.server.kill();
+    }
+
+    /// Ends the server, if it runs, and starts it anew on the same ports. It has forgotten all bindings and connections.
+    ///
+    /// # Errors
+    /// As [`Kamailio::start`].
+    pub fn restart(&mut self) -> anyhow::Result<()> {
+        self.server.kill();
+        self.server = run(&self.scratch, self.ports)?;
+        Ok(())
     }
 
     /// `127.0.0.1:PORT` for UDP and TCP.
     pub fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        self.address_for("udp")
     }
 
     /// `127.0.0.1:PORT` for SIP over WebSocket.
     pub fn ws_address(&self) -> String {
-        format!("127.0.0.1:{}", self.ws_port)
+        self.address_for("ws")
+    }
+
+    /// `127.0.0.1:PORT` for `udp`, `tcp`, `tls`, `ws` or `wss`.
+    pub fn address_for(&self, transport: &str) -> String {
+        format!("127.0.0.1:{}", self.port_for(transport))
+    }
+
+    /// `[::1]:PORT` for that transport; `None` where the machine has no IPv6.
+    pub fn address_v6_for(&self, transport: &str) -> Option<String> {
+        self.ports.v6.then(|| format!("[::1]:{}", self.port_for(transport)))
     }
 
     pub fn port(&self) -> u16 {
-        self.port
+        self.ports.sip
     }
 
-    /// What the server has logged: one line `request METHOD by PROTOCOL cseq N` for each request, and one line
-    /// `credentials …` for each that has some.
+    pub fn port_for(&self, transport: &str) -> u16 {
+        match transport {
+            "tls" => self.ports.tls,
+            "ws" => self.ports.ws,
+            "wss" => self.ports.wss,
+            _ => self.ports.sip,
+        }
+    }
+
+    /// The PEM file with the authority of the server's certificate.
+    pub fn trust_file(&self) -> PathBuf {
+        self.scratch.path().join("authority.pem")
+    }
+
+    /// The SHA-256 fingerprint of the server's certificate: 64 hexadecimal digits.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// What the server has logged since its last start: one line `request METHOD by PROTOCOL cseq N` for each request,
+    /// and one line `credentials …` for each that has some.
     pub fn log(&self) -> String {
         self.server.log()
     }
+}
+
+fn run(scratch: &Scratch, ports: Ports) -> anyhow::Result<Process> {
+    let folder = scratch.path();
+    let mut command = Command::new("kamailio");
+    command.arg("-f").arg(folder.join("kamailio.cfg")).args(["-DD", "-E", "-m", "64", "-M", "8", "-P"]);
+    command.arg(folder.join("pid")).arg("-Y").arg(folder.join("run"));
+    let mut server = Process::spawn("kamailio", &mut command, folder, Output::Log)?;
+    server.until_ready(Duration::from_secs(15), |_| answers(ports.sip))?;
+    Ok(server)
 }
 
 /// Does something answer an OPTIONS at that port?
@@ -99,10 +193,20 @@ fn answers(port: u16) -> bool {
     ask().unwrap_or(false)
 }
 
-fn config(digest: Digest, users: &[(&str, &str)], port: u16, ws_port: u16, folder: &Path) -> anyhow::Result<String> {
-    let mut config = String::from("#!KAMAILIO\n");
-    writeln!(config, "alias=\"127.0.0.1:{port}\"\nalias=\"localhost:{port}\"")?;
-    writeln!(config, "listen=udp:127.0.0.1:{port}\nlisten=tcp:127.0.0.1:{port}\nlisten=tcp:127.0.0.1:{ws_port}")?;
+fn config(digest: Digest, users: &[(&str, &str)], ports: Ports, folder: &Path) -> anyhow::Result<String> {
+    let mut config = String::from("#!KAMAILIO\nenable_tls=yes\n");
+    let hosts = if ports.v6 { &["127.0.0.1", "[::1]"][..] } else { &["127.0.0.1"] };
+    for port in [ports.sip, ports.tls, ports.ws, ports.wss] {
+        for host in hosts.iter().chain(&["localhost"]) {
+            writeln!(config, "alias=\"{host}:{port}\"")?;
+        }
+    }
+    for host in hosts {
+        let Ports { sip, tls, ws, wss, .. } = ports;
+        for (protocol, port) in [("udp", sip), ("tcp", sip), ("tls", tls), ("tcp", ws), ("tls", wss)] {
+            writeln!(config, "listen={protocol}:{host}:{port}")?;
+        }
+    }
     writeln!(config, "mpath=\"{}\"", modules_folder()?)?;
     config.push_str(GLOBALS);
     for module in MODULES {
@@ -110,6 +214,9 @@ fn config(digest: Digest, users: &[(&str, &str)], port: u16, ws_port: u16, folde
     }
     config.push_str(PARAMETERS);
     writeln!(config, "modparam(\"ctl\", \"binrpc\", \"unix:{}\")", folder.join("ctl").display())?;
+    for (parameter, file) in [("certificate", "server.pem"), ("private_key", "server.key")] {
+        writeln!(config, "modparam(\"tls\", \"{parameter}\", \"{}\")", folder.join(file).display())?;
+    }
     writeln!(config, "modparam(\"auth\", \"algorithm\", \"{}\")", digest.name())?;
     if !users.is_empty() {
         config.push_str("#!define WITH_DIGEST\nevent_route[htable:mod-init] {\n");
@@ -149,6 +256,7 @@ sip_warning=0
 ";
 
 const MODULES: &[&str] = &[
+    "tls",
     "kex",
     "corex",
     "tm",
@@ -169,6 +277,7 @@ const MODULES: &[&str] = &[
     "websocket",
     "nathelper",
     "ctl",
+    "stun",
 ];
 
 const PARAMETERS: &str = r#"
@@ -181,6 +290,9 @@ modparam("auth", "nonce_expire", 300)
 modparam("htable", "htable", "users=>size=8;")
 modparam("rr", "enable_double_rr", 1)
 modparam("tm", "fr_timer", 10000)
+modparam("tls", "tls_method", "TLSv1.2+")
+modparam("tls", "verify_certificate", 0)
+modparam("tls", "require_certificate", 0)
 "#;
 
 /// A client on a connection (TCP, WebSocket) is reached through that connection only: its contacts carry an alias that

@@ -5,6 +5,7 @@
 #![cfg(unix)]
 
 pub mod baresip;
+pub mod certificates;
 pub mod headless;
 pub mod kamailio;
 pub mod panel;

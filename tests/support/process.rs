@@ -98,6 +98,14 @@ impl Process {
         wait::until_some(limit, &format!("{name} has ended"), || Ok(self.exited()))
     }
 
+    /// Ends the program and everything in its process group at once, as a crash does.
+    pub fn kill(&mut self) {
+        if let Some(group) = Pid::from_raw(self.child.id().cast_signed()) {
+            let _ = kill_process_group(group, Signal::KILL);
+            let _ = self.child.wait();
+        }
+    }
+
     /// Ends the program and everything in its process group.
     pub fn end(&mut self) {
         let Some(group) = Pid::from_raw(self.child.id().cast_signed()) else { return };
