@@ -1,5 +1,6 @@
 //! What a server asks, and the client's answer.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::hash::Terms;
@@ -22,6 +23,8 @@ pub struct Challenge {
     pub auth_int: bool,
     /// The nonce was too old, the credentials were right.
     pub stale: bool,
+    /// The server takes the hash of user and realm instead of the user (RFC 7616 §3.4.4).
+    pub userhash: bool,
 }
 
 impl Challenge {
@@ -36,6 +39,7 @@ impl Challenge {
             auth: true,
             auth_int: false,
             stale: false,
+            userhash: false,
         }
     }
 
@@ -58,6 +62,20 @@ impl Challenge {
         best
     }
 
+    /// As [`Self::strongest`], for each realm that asks (RFC 3261 §22.3: proxies that forked collect the challenges of all
+    /// branches), in the order of their first appearance.
+    pub fn strongest_by_realm(headers: &Headers, name: HeaderName) -> Vec<Self> {
+        let mut best: Vec<Self> = Vec::new();
+        for challenge in headers.values(name).flat_map(Self::parse_all) {
+            match best.iter_mut().find(|known| known.realm == challenge.realm) {
+                Some(known) if challenge.algorithm > known.algorithm => *known = challenge,
+                Some(_) => {}
+                None => best.push(challenge),
+            }
+        }
+        best
+    }
+
     /// The value of Authorization or Proxy-Authorization. `nonce_count` starts at 1 and grows with every request that
     /// uses this nonce; `cnonce` is fresh randomness in hexadecimal.
     pub fn answer(&self, login: Login<'_>, request: Digested<'_>, cnonce: &str, nonce_count: u32) -> String {
@@ -71,9 +89,14 @@ impl Challenge {
             qop: self.qop(),
         };
         let response = terms.response(login, request);
+        let user = if self.userhash {
+            Cow::Owned(self.algorithm.hash(&[login.user.as_bytes(), self.realm.as_bytes()]))
+        } else {
+            Cow::Borrowed(login.user)
+        };
         let mut value = format!(
             "Digest username={}, realm={}, nonce={}, uri={}, response=\"{response}\"",
-            quote(login.user),
+            quote(&user),
             quote(&self.realm),
             quote(&self.nonce),
             quote(request.uri),
@@ -81,13 +104,16 @@ impl Challenge {
         if self.names_algorithm {
             value += &format!(", algorithm={}", self.algorithm);
         }
+        if self.userhash {
+            value += ", userhash=true";
+        }
         if let Some(opaque) = &self.opaque {
             value += &format!(", opaque={}", quote(opaque));
         }
         match self.qop() {
             // `qop` and `nc` stand without quotation marks (RFC 7616 §3.4).
             Some(qop) => value += &format!(", qop={qop}, nc={nonce_count}, cnonce={}", quote(cnonce)),
-            None if self.algorithm.as_str().ends_with("-sess") => value += &format!(", cnonce={}", quote(cnonce)),
+            None if self.algorithm.is_session() => value += &format!(", cnonce={}", quote(cnonce)),
             None => {}
         }
         value
@@ -121,6 +147,9 @@ impl fmt::Display for Challenge {
         if self.stale {
             write!(f, ", stale=true")?;
         }
+        if self.userhash {
+            write!(f, ", userhash=true")?;
+        }
         Ok(())
     }
 }
@@ -134,6 +163,7 @@ struct Draft {
     algorithm: Option<String>,
     qop: Option<String>,
     stale: bool,
+    userhash: bool,
 }
 
 impl Draft {
@@ -145,6 +175,7 @@ impl Draft {
             "algorithm" => self.algorithm = Some(value),
             "qop" => self.qop = Some(value),
             "stale" => self.stale = value.eq_ignore_ascii_case("true"),
+            "userhash" => self.userhash = value.eq_ignore_ascii_case("true"),
             _ => {}
         }
     }
@@ -170,6 +201,7 @@ impl Draft {
             auth,
             auth_int,
             stale: self.stale,
+            userhash: self.userhash,
         })
     }
 }

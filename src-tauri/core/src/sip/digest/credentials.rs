@@ -3,7 +3,7 @@
 use super::hash::{Terms, same_in_constant_time};
 use super::{Algorithm, Challenge, Digested, Login, read_digests};
 use crate::pii::Pii;
-use crate::sip::message::{HeaderAccess, HeaderName, Headers, Malformed};
+use crate::sip::message::{HeaderAccess, HeaderName, Headers, Malformed, Method};
 use crate::sip::uri::Uri;
 
 /// The value of an Authorization or Proxy-Authorization header, as a server sees it.
@@ -21,6 +21,7 @@ pub struct Credentials {
     nonce_count_text: String,
     cnonce: String,
     response: String,
+    userhash: bool,
 }
 
 impl Credentials {
@@ -67,7 +68,39 @@ impl Credentials {
         };
         let expected = terms.response(login, Digested { uri: self.uri.expose(), ..request });
         let proven = same_in_constant_time(expected.as_bytes(), self.response.as_bytes());
-        fits & proven & same_in_constant_time(self.user.expose().as_bytes(), login.user.as_bytes())
+        fits & proven & self.is_of(login.user)
+    }
+
+    /// Whether they name that user, in the open or as a hash (RFC 7616 §3.4.4).
+    pub fn is_of(&self, user: &str) -> bool {
+        let shown = self.user.expose().as_bytes();
+        let algorithm = self.algorithm.as_deref().map_or(Some(Algorithm::Md5), Algorithm::from_token);
+        match algorithm {
+            Some(algorithm) if self.userhash => {
+                same_in_constant_time(algorithm.hash(&[user.as_bytes(), self.realm.as_bytes()]).as_bytes(), shown)
+            }
+            _ => same_in_constant_time(user.as_bytes(), shown),
+        }
+    }
+
+    /// The `rspauth` by which the server proves to whoever sent these credentials that it knows the password too
+    /// (RFC 7616 §3.5); `body` is that of the response.
+    pub fn response_auth(&self, login: Login<'_>, body: &[u8]) -> String {
+        let terms = Terms {
+            algorithm: self.algorithm.as_deref().and_then(Algorithm::from_token).unwrap_or(Algorithm::Md5),
+            realm: &self.realm,
+            nonce: &self.nonce,
+            cnonce: &self.cnonce,
+            nonce_count: &self.nonce_count_text,
+            qop: self.qop.as_deref(),
+        };
+        // A2 has no method.
+        let method = Method::Extension("".into());
+        terms.response(login, Digested { method: &method, uri: self.uri.expose(), body })
+    }
+
+    pub(super) fn cnonce(&self) -> &str {
+        &self.cnonce
     }
 
     fn take(&mut self, name: &str, value: String) {
@@ -79,6 +112,7 @@ impl Credentials {
             "response" => self.response = value.to_ascii_lowercase(),
             "algorithm" => self.algorithm = Some(value),
             "cnonce" => self.cnonce = value,
+            "userhash" => self.userhash = value.eq_ignore_ascii_case("true"),
             "qop" => self.qop = Some(value).filter(|qop| !qop.is_empty()),
             "nc" => {
                 self.nonce_count = if value.len() == 8 { u32::from_str_radix(&value, 16).ok() } else { None };

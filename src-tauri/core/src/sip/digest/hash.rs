@@ -41,12 +41,13 @@ impl Algorithm {
         Self::ALL.into_iter().find(|algorithm| algorithm.as_str().eq_ignore_ascii_case(token))
     }
 
-    const fn is_session(self) -> bool {
+    /// The session key takes nonce and cnonce in.
+    pub const fn is_session(self) -> bool {
         matches!(self, Self::Md5Sess | Self::Sha256Sess | Self::Sha512Trunc256Sess)
     }
 
     /// The hash of the parts joined by colons, in lower-case hexadecimal.
-    fn hash(self, parts: &[&[u8]]) -> String {
+    pub(super) fn hash(self, parts: &[&[u8]]) -> String {
         match self {
             Self::Md5 | Self::Md5Sess => hash_with::<Md5>(parts),
             Self::Sha256 | Self::Sha256Sess => hash_with::<Sha256>(parts),

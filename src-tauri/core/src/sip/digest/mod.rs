@@ -3,12 +3,14 @@
 mod challenge;
 mod credentials;
 mod hash;
+mod info;
 #[cfg(test)]
 mod tests;
 
 pub use challenge::Challenge;
 pub use credentials::Credentials;
 pub use hash::Algorithm;
+pub use info::AuthenticationInfo;
 
 use crate::pii::Pii;
 

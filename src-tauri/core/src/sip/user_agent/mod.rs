@@ -10,6 +10,7 @@
 //! resolved and no flow is opened here: the engine does both.
 
 mod authentication;
+mod detour;
 mod exchange;
 mod incoming;
 mod interface;
@@ -43,7 +44,7 @@ use super::message::grammar::{is_token, quote};
 use super::message::{Header, HeaderName, Headers, Response};
 use super::transaction::agenda::Agenda;
 use super::uri::Uri;
-use crate::flow::{Flow, FlowId};
+use crate::flow::{Flow, FlowId, Transport};
 use registering::Registration;
 use session::Session;
 use stack::Stack;
@@ -109,6 +110,15 @@ impl UserAgent {
     /// it are reported failed, confirmed sessions stay (the application gives them a new flow or ends them).
     pub fn handle_flow_closed(&mut self, now: Instant, flow: FlowId) {
         self.lose_flow(now, flow);
+    }
+
+    /// No connection to that address could be had, or the one there is gone, so what was sent to
+    /// [`Destination::Address`](crate::flow::Destination::Address) may be lost. Requests that went there for their size
+    /// only are sent by UDP; the others fail as by [`Self::handle_flow_closed`].
+    pub fn handle_unsent(&mut self, now: Instant, transport: Transport, address: SocketAddr) {
+        for id in self.stack.end_detours(now, transport, address) {
+            self.lose_request(now, id);
+        }
     }
 
     /// Fires every timer that is due at `now`. Coming late is allowed: what a sleeping machine missed happens once.

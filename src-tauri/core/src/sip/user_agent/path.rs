@@ -90,6 +90,15 @@ impl Path {
         }
     }
 
+    /// Where a datagram to that destination goes; `None` for a stream.
+    pub(super) const fn datagram_to(&self, destination: Destination) -> Option<SocketAddr> {
+        match destination {
+            Destination::Flow(_) if matches!(self.flow.transport, Transport::Udp) => Some(self.flow.remote),
+            Destination::Address(Transport::Udp, address) => Some(address),
+            _ => None,
+        }
+    }
+
     pub(super) fn uses(&self, flow: FlowId) -> bool {
         self.flow.id == flow && matches!(self.first_hop(), Destination::Flow(_))
     }
@@ -103,8 +112,8 @@ impl Path {
     }
 
     /// Our Via. A browser-like WebSocket client has no address of its own, so it names `unreachable` (RFC 7118 §5.1).
-    pub(super) fn via(&self, branch: &str, unreachable: &str) -> Via {
-        let mut via = Via::new(self.flow.transport, self.flow.local, branch);
+    pub(super) fn via(&self, transport: Transport, branch: &str, unreachable: &str) -> Via {
+        let mut via = Via::new(transport, self.flow.local, branch);
         if self.is_web_socket() {
             via.host = unreachable.into();
             via.port = None;

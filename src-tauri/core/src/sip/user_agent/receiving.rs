@@ -43,6 +43,10 @@ impl UserAgent {
             return self.stack.dropped("response of another call");
         }
         let (purpose, status) = (client.purpose, response.code());
+        if response.is_success() {
+            self.learn_nonces(id, purpose, &response);
+        }
+        let Some(client) = self.stack.transactions.client(id) else { return };
         match &mut client.machine {
             ClientMachine::Invite(machine) => match machine.handle_response(now, status) {
                 client_invite::Heard::Provisional => {
@@ -189,11 +193,7 @@ impl UserAgent {
             self.settle_registration(id);
         }
         for id in clients {
-            if let Some(client) = self.stack.transactions.remove(id)
-                && client.awaits_answer()
-            {
-                self.hear_nothing(now, id, client.purpose, true);
-            }
+            self.lose_request(now, id);
         }
         for id in servers {
             let session = self.stack.transactions.server(id).and_then(|server| server.session);
@@ -201,6 +201,15 @@ impl UserAgent {
             if let Some(session) = session {
                 self.with(session, |session, stack| session.handle_request_lost(now, stack, id));
             }
+        }
+    }
+
+    /// The way that a request took is gone.
+    pub(super) fn lose_request(&mut self, now: Instant, id: TransactionId) {
+        if let Some(client) = self.stack.transactions.remove(id)
+            && client.awaits_answer()
+        {
+            self.hear_nothing(now, id, client.purpose, true);
         }
     }
 

@@ -3,12 +3,13 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use super::detour::Detours;
 use super::path::Path;
 use super::random::Random;
 use super::reach::Reach;
 use super::transactions::{Acknowledgement, Purpose, ServerMachine, TransactionId, Transactions};
 use super::{Config, Event, Limits, Output};
-use crate::flow::{Destination, FlowId};
+use crate::flow::{Destination, FlowId, Transport};
 use crate::sip::message::{CSeq, HeaderAccess, HeaderName, Method, Request, Response, Via};
 use crate::sip::wire;
 
@@ -26,6 +27,7 @@ pub(super) struct Stack {
     /// The host name of Via and Contact where we cannot be reached by a new connection (RFC 7118 §5).
     pub unreachable_host: Box<str>,
     pub reach: Reach,
+    pub detours: Detours,
     outputs: VecDeque<Output>,
 }
 
@@ -40,6 +42,7 @@ impl Stack {
             transactions: Transactions::default(),
             unreachable_host,
             reach: Reach::default(),
+            detours: Detours::default(),
             outputs: VecDeque::new(),
         }
     }
@@ -92,15 +95,22 @@ impl Stack {
         purpose: Purpose,
     ) -> TransactionId {
         let branch = format!("{}{}", Via::MAGIC_COOKIE, self.random.token(18));
-        self.complete(&mut request, path, &branch);
-        self.transmit(destination, wire::write_request(&request));
+        self.complete(&mut request, path, path.transport_of(destination), &branch);
+        let bytes = wire::write_request(&request);
+        let (taken, bytes) = self.by_size(now, path, destination, &mut request, bytes);
+        self.transmit(taken, bytes);
         let timers = self.config.timers;
-        self.transactions.add_client(now, timers, &branch, request, destination, *path, purpose)
+        let id = self.transactions.add_client(now, timers, &branch, request, taken, *path, purpose);
+        if let Some(client) = self.transactions.client(id) {
+            client.intended = destination;
+        }
+        id
     }
 
-    fn complete(&self, request: &mut Request, path: &Path, branch: &str) {
+    fn complete(&self, request: &mut Request, path: &Path, transport: Transport, branch: &str) {
         request.headers.add_first(HeaderName::MaxForwards, "70");
-        request.headers.add_first(HeaderName::Via, path.via(branch, &self.unreachable_host).to_string());
+        let via = path.via(transport, branch, &self.unreachable_host);
+        request.headers.add_first(HeaderName::Via, via.to_string());
         request.headers.set(HeaderName::UserAgent, self.config.product.as_str());
     }
 
@@ -175,7 +185,7 @@ impl Stack {
         let remote_tag = remote_tag.into();
         let destination = path.next_hop(dialog.next_hop());
         let branch = format!("{}{}", Via::MAGIC_COOKIE, self.random.token(18));
-        self.complete(&mut ack, &path, &branch);
+        self.complete(&mut ack, &path, path.transport_of(destination), &branch);
         let bytes = wire::write_request(&ack);
         if let Some(client) = self.transactions.client(id) {
             client.acknowledgements.push(Acknowledgement { remote_tag, destination, bytes: bytes.clone() });
@@ -191,11 +201,14 @@ impl Stack {
         if let Some(reason) = reason {
             cancel.headers.add(HeaderName::Reason, reason);
         }
-        let (destination, path) = (client.destination, client.path);
+        let (destination, intended, path) = (client.destination, client.intended, client.path);
         let Some(branch) = cancel.headers.via().ok().and_then(|via| via.branch().map(str::to_owned)) else { return };
         self.transmit(destination, wire::write_request(&cancel));
         let timers = self.config.timers;
-        self.transactions.add_client(now, timers, &branch, cancel, destination, path, Purpose::Nothing);
+        let id = self.transactions.add_client(now, timers, &branch, cancel, destination, path, Purpose::Nothing);
+        if let Some(client) = self.transactions.client(id) {
+            client.intended = intended;
+        }
     }
 
     /// Answers in a server transaction; what every answer repeats is filled in here. The bytes sent, unless a final

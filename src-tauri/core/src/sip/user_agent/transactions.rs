@@ -79,6 +79,8 @@ pub(super) struct Client {
     /// The request as sent, Via included: the source of retransmissions, ACK, CANCEL, and the next try with credentials.
     pub request: Request,
     pub destination: Destination,
+    /// Where it would go but for its size; elsewhere than `destination` only while it takes a stream for that reason.
+    pub intended: Destination,
     pub path: Path,
     pub purpose: Purpose,
     /// For a re-INVITE the dialog that it belongs to, whose route set its ACK takes.
@@ -175,6 +177,7 @@ impl Transactions {
                 machine,
                 request,
                 destination,
+                intended: destination,
                 path,
                 purpose,
                 dialog: None,
@@ -213,6 +216,25 @@ impl Transactions {
         );
         self.rearm(now, id);
         id
+    }
+
+    /// The transaction begins again where it was meant to go in the first place, with that way's timers.
+    pub(super) fn take_intended_way(&mut self, now: Instant, timers: Timers, id: TransactionId) {
+        if let Some(client) = self.clients.get_mut(&id) {
+            client.destination = client.intended;
+            let reliable = client.path.transport_of(client.destination).is_reliable();
+            client.machine = match client.key.method {
+                Method::Invite => ClientMachine::Invite(ClientInvite::new(now, timers, reliable)),
+                _ => ClientMachine::NonInvite(ClientNonInvite::new(now, timers, reliable)),
+            };
+        }
+        self.rearm(now, id);
+    }
+
+    /// The client transactions whose request went to an address.
+    pub(super) fn sent_to(&self, destination: Destination) -> Vec<TransactionId> {
+        let sent = self.clients.iter().filter(|(_, client)| client.destination == destination);
+        sent.map(|(&id, _)| id).collect()
     }
 
     /// Puts the transaction's next deadline into the agenda. To be called after every change of its machine. A machine
