@@ -2,9 +2,12 @@
 #![allow(clippy::unwrap_used)]
 
 mod answers;
+mod authentication;
 mod calls;
 mod chaos;
 mod forks;
+mod large;
+mod lone;
 mod loss;
 mod peer;
 mod registrar;

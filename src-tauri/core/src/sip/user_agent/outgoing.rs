@@ -184,34 +184,14 @@ impl Session {
         refused: TransactionId,
         response: &Response,
     ) -> Option<TransactionId> {
-        if !matches!(response.code(), 401 | 407) {
-            return None;
-        }
-        let client = stack.transactions.client(refused)?;
-        let refusals = self.authentication.handle_challenge(&client.request, response, client.refusals)?;
-        let (mut request, purpose, dialog) = (client.request.clone(), client.purpose, client.dialog.clone());
-        let destination = client.destination;
-        let mut cseq = request.headers.cseq().ok()?;
-        cseq.seq = match &mut self.phase {
+        let phase = &mut self.phase;
+        stack.retry_authorised(now, &mut self.authentication, &self.path, refused, response, |refused| match phase {
             Phase::Confirmed(confirmed) => {
                 confirmed.dialog.local_cseq += 1;
                 confirmed.dialog.local_cseq
             }
-            _ => cseq.seq + 1,
-        };
-        request.headers.set(HeaderName::CSeq, cseq.to_string());
-        request.headers.remove(HeaderName::Via);
-        request.headers.remove(HeaderName::MaxForwards);
-        self.authentication.authorise(&mut request, &mut stack.random);
-        let next = stack.send(now, &self.path, destination, request, purpose);
-        if let Some(client) = stack.transactions.client(next) {
-            client.refusals = refusals;
-            client.dialog = dialog;
-            if let Some(dialog) = &mut client.dialog {
-                dialog.local_cseq = cseq.seq;
-            }
-        }
-        Some(next)
+            _ => refused + 1,
+        })
     }
 }
 
