@@ -225,7 +225,13 @@ impl Driver {
         let now = Instant::now();
         match event {
             NetEvent::Message { flow, bytes } => self.exchange.handle_received(now, &flow, &bytes),
-            NetEvent::Down { flow, .. } => self.exchange.handle_flow_closed(now, flow),
+            NetEvent::Down { flow, peer, .. } => {
+                self.exchange.handle_flow_closed(now, flow);
+                if let Some((transport, address)) = peer {
+                    self.drain();
+                    self.exchange.handle_unsent(now, transport, address);
+                }
+            }
             NetEvent::Up { .. }
             | NetEvent::ConnectFailed { .. }
             | NetEvent::AddressChanged { .. }

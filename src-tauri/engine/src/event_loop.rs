@@ -358,9 +358,13 @@ impl EventLoop {
             NetEvent::AddressChanged { .. } | NetEvent::MappedAddressChanged { .. } => {}
             // A peer's own flow: nothing is to be done before it says something.
             NetEvent::Up { connect: None, .. } => {}
-            NetEvent::Down { flow, reason } => {
+            NetEvent::Down { flow, peer, reason } => {
                 tracing::info!(%reason, "flow down");
                 self.workbench.handle(now, Input::FlowDown { flow });
+                if let Some((transport, address)) = peer {
+                    self.drain();
+                    self.workbench.handle(now, Input::Unsent { transport, address });
+                }
             }
             NetEvent::ConnectFailed { connect, error } => {
                 let code = failure_code(&error);

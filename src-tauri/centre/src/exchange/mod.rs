@@ -16,7 +16,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use deskline_core::flow::{Destination, Flow, FlowId};
+use deskline_core::flow::{Destination, Flow, FlowId, Transport};
 use deskline_core::sip::user_agent::{self, Event as SipEvent};
 use deskline_core::sip::{Method, Request, SessionId, UserAgent};
 
@@ -158,6 +158,12 @@ impl Exchange {
         self.tell_vanished(vanished);
         self.desk.lose_flow(flow);
         self.desk.agent.handle_flow_closed(now, flow);
+        self.settle(now);
+    }
+
+    /// What was sent to the address, rather than along a flow, is lost.
+    pub fn handle_unsent(&mut self, now: Instant, transport: Transport, address: SocketAddr) {
+        self.desk.agent.handle_unsent(now, transport, address);
         self.settle(now);
     }
 

@@ -12,13 +12,14 @@ pub mod target;
 mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::account::{Account, Server};
 use crate::agent::{self, Agent, BreakReason};
 use crate::call::{Call, CallId, End};
 use crate::clock::Now;
-use crate::flow::{Destination, Flow, FlowId};
+use crate::flow::{Destination, Flow, FlowId, Transport};
 use crate::media::{Codec, DeviceRole, DeviceTrouble};
 use crate::sip::user_agent::{self, UserAgent};
 use crate::{media as core_media, telemetry};
@@ -62,6 +63,11 @@ pub enum Input<'a> {
     },
     FlowDown {
         flow: FlowId,
+    },
+    /// No connection to the address could be had, or the one there has ended.
+    Unsent {
+        transport: Transport,
+        address: SocketAddr,
     },
     Received {
         flow: &'a Flow,
@@ -261,6 +267,9 @@ impl Workbench {
             Input::FlowUp { connect, flow } => self.flow_up(now, connect, flow),
             Input::ConnectFailed { connect, code } => self.connect_failed(now, connect, code),
             Input::FlowDown { flow } => self.flow_down(now, flow),
+            Input::Unsent { transport, address } => {
+                self.user_agent.handle_unsent(now.instant, transport, address);
+            }
             Input::Received { flow, bytes } => self.user_agent.handle_received(now.instant, flow, bytes),
             Input::Media(event) => self.media_event(now, event),
             Input::Timeout => {}

@@ -81,7 +81,7 @@ impl Opening {
 /// What became of a message.
 pub(super) enum Outcome {
     Taken,
-    Gone { flow: FlowId, reason: &'static str },
+    Gone { flow: FlowId, peer: Option<(Transport, SocketAddr)>, reason: &'static str },
 }
 
 impl Flows {
@@ -114,8 +114,8 @@ impl Flows {
     /// Forgets the flow and reports it, unless that has been done.
     pub(super) async fn down(&self, flow: FlowId, reason: String) {
         let known = self.table().remove(flow);
-        if known.is_some() {
-            self.report(NetEvent::Down { flow, reason }).await;
+        if let Some(route) = known {
+            self.report(NetEvent::Down { flow, peer: route.peer(), reason }).await;
         }
     }
 
@@ -185,11 +185,11 @@ impl Flows {
                 Ok(()) => return Outcome::Taken,
                 Err(reason) => reason,
             },
-            None => return Outcome::Gone { flow, reason: "there is no such flow" },
+            None => return Outcome::Gone { flow, peer: None, reason: "there is no such flow" },
         };
         // Dropped with its `stop`: the connection ends at once.
-        table.remove(flow);
-        Outcome::Gone { flow, reason }
+        let peer = table.remove(flow).and_then(|route| route.peer());
+        Outcome::Gone { flow, peer, reason }
     }
 
     pub(super) fn close(&self, flow: FlowId) {
@@ -218,6 +218,16 @@ impl Table {
             }
         }
         Some(route)
+    }
+}
+
+impl Route {
+    /// Where a stream leads.
+    const fn peer(&self) -> Option<(Transport, SocketAddr)> {
+        match self {
+            Self::Stream(stream) => Some((stream.transport, stream.remote)),
+            Self::Datagram { .. } => None,
+        }
     }
 }
 

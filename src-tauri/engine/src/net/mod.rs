@@ -35,7 +35,8 @@ pub enum NetEvent {
     Message { flow: Flow, bytes: Vec<u8> },
     /// The flow is gone. Reported once for a connection or a UDP flow that we opened, and for each [`Net::send`] along a
     /// flow that does not exist; not for UDP peers of a listener, and not for what [`Net::close`] ended.
-    Down { flow: FlowId, reason: String },
+    /// `peer` is where a stream led, or was to lead: what was sent to that address rather than along a flow is lost with it.
+    Down { flow: FlowId, peer: Option<(Transport, SocketAddr)>, reason: String },
     /// The machine's addresses or routes have changed, and are quiet again. `moved` are the flows opened by
     /// [`Net::connect`] whose local address is gone or no longer the one from which the system reaches their peer: they
     /// lead nowhere, although nothing may tell so for minutes. Whoever waits for a network may try again at once.
@@ -158,8 +159,8 @@ impl Net {
                 None => return self.send_on_new_stream(transport, address, bytes),
             },
         };
-        if let Outcome::Gone { flow, reason } = outcome {
-            self.report(NetEvent::Down { flow, reason: reason.to_owned() });
+        if let Outcome::Gone { flow, peer, reason } = outcome {
+            self.report(NetEvent::Down { flow, peer, reason: reason.to_owned() });
         }
     }
 
@@ -185,7 +186,8 @@ impl Net {
     fn send_on_new_stream(&mut self, transport: Transport, remote: SocketAddr, bytes: Vec<u8>) {
         let flow = self.flows.next_id();
         let Some(permit) = self.flows.opening() else {
-            return self.report(NetEvent::Down { flow, reason: "too many connections are open".to_owned() });
+            let reason = "too many connections are open".to_owned();
+            return self.report(NetEvent::Down { flow, peer: Some((transport, remote)), reason });
         };
         let mailbox = self.flows.insert_stream(flow, transport, remote);
         let flows = Arc::clone(&self.flows);

@@ -47,7 +47,7 @@ impl Node {
 
     async fn down(&mut self) -> (FlowId, String) {
         match self.event().await {
-            NetEvent::Down { flow, reason } => (flow, reason),
+            NetEvent::Down { flow, reason, .. } => (flow, reason),
             other => panic!("{other:?} instead of Down"),
         }
     }
@@ -162,7 +162,13 @@ async fn sending_to_an_address_where_nothing_listens_ends_in_down() {
     let address = TcpListener::bind(LOOPBACK).await.unwrap().local_addr().unwrap();
     let mut client = node();
     client.net.send(Destination::Address(Transport::Tcp, address), OPTIONS.to_vec());
-    assert!(client.down().await.1.contains("refused"));
+    match client.event().await {
+        NetEvent::Down { peer, reason, .. } => {
+            assert_eq!(peer, Some((Transport::Tcp, address)), "whoever sent there learns of it");
+            assert!(reason.contains("refused"), "{reason}");
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test]
@@ -420,7 +426,7 @@ async fn a_peer_that_does_not_read_is_cut_off() {
         sent += 1;
         assert!(sent < 1000, "the queue grows for ever");
         match client.events.try_recv() {
-            Ok(NetEvent::Down { flow, reason }) => break (flow, reason),
+            Ok(NetEvent::Down { flow, reason, .. }) => break (flow, reason),
             Ok(other) => panic!("{other:?}"),
             Err(_) => tokio::task::yield_now().await,
         }
