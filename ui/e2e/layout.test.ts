@@ -38,7 +38,7 @@ async function misfits(page: TestPage): Promise<string[]> {
         found.push(`too wide: ${element.className} ${element.dataset["testid"] ?? ""} ${element.scrollWidth} > ${element.clientWidth}`);
       }
     }
-    for (const button of root.querySelectorAll<HTMLElement>("button, input:not([type=radio]), select")) {
+    for (const button of root.querySelectorAll<HTMLElement>("button, input:not([type=radio], [type=checkbox]), label.check, textarea, select")) {
       const { left, right, width, height } = button.getBoundingClientRect();
       if (width === 0) continue;
       const name = button.dataset["testid"] ?? button.className;

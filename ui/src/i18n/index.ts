@@ -3,7 +3,7 @@ import { en } from "./en";
 import type { Texts } from "./texts";
 import { zhCN } from "./zh-CN";
 
-export type { Advice, AgentStateName, CallStateName, Texts } from "./texts";
+export type { Advice, AgentStateName, CallStateName, DiversionReason, Texts } from "./texts";
 
 /** The texts of a language; `system` follows the languages that the system prefers, English where none is known. */
 export function textsOf(language: Language, preferred: readonly string[]): Texts {

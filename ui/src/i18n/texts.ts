@@ -1,14 +1,18 @@
 import type {
   CallDirection,
+  CertificateFault,
   DemoNumberKind,
   DeviceRole,
   DeviceTrouble,
+  DtmfMode,
   EndCause,
   ErrorCode,
+  KeepAlive,
   Language,
   NoticeCode,
   RegistrationFailureCode,
   Theme,
+  TransferState,
   Transport,
 } from "../ipc/generated";
 
@@ -27,12 +31,19 @@ export type AgentStateName =
   | "talking_outbound"
   | "talking_internal"
   | "held"
+  | "consult_dialing"
+  | "consulting"
+  | "consult_switched"
+  | "conference"
+  | "helped"
+  | "monitoring"
   | "reconnecting"
   | "unknown";
 
 /** The state of a call as its card names it. */
 export type CallStateName =
   | "ringing"
+  | "waiting"
   | "dialing"
   | "alerting"
   | "answering"
@@ -40,7 +51,11 @@ export type CallStateName =
   | "held"
   | "held_by_peer"
   | "held_by_both"
+  | "reconnecting"
   | "ended";
+
+/** Why a call was sent on to here from where it went first. */
+export type DiversionReason = "busy" | "no_answer" | "unconditional" | "unavailable" | "deflected" | "other";
 
 /** What happened, and what to do next. */
 export type Advice = { title: string; hint: string };
@@ -60,6 +75,11 @@ export interface Texts {
   endCause: Record<EndCause, Advice>;
   error: Record<ErrorCode, string>;
   registrationFailure: Record<RegistrationFailureCode, Advice>;
+  certificateFault: Record<CertificateFault, string>;
+  transferState: Record<TransferState, string>;
+  diversionReason: Record<DiversionReason, string>;
+  dtmfMode: Record<DtmfMode, string>;
+  keepAlive: Record<KeepAlive, string>;
   notice: Record<NoticeCode, Advice>;
   deviceRole: Record<DeviceRole, string>;
   deviceTrouble: Record<DeviceTrouble, string>;
@@ -119,6 +139,62 @@ export interface Texts {
     progress: string;
     signingOut: string;
     required: string;
+  };
+  /** The options of an account, of the one that signs in and of further lines. */
+  account: {
+    identity: string;
+    network: string;
+    security: string;
+    calls: string;
+    proxy: string;
+    proxyHint: string;
+    keepAlive: string;
+    trustFile: string;
+    clientCertificate: string;
+    clientKey: string;
+    pemHint: string;
+    pinned: string;
+    pinnedHint: string;
+    pinnedWrong: string;
+    dtmf: string;
+    autoAnswer: string;
+    autoAnswerHint: string;
+    transferAccept: string;
+    transferAcceptHint: string;
+    callLimit: string;
+    callLimitWrong: string;
+    sessionTimer: string;
+    sessionTimerHint: string;
+    sessionTimerWrong: string;
+    strangers: string;
+    strangersHint: string;
+    certificateAndKey: string;
+  };
+  trust: {
+    ask: string;
+    title: string;
+    server: string;
+    fingerprint: string;
+    trouble: string;
+    warning: string;
+    confirm: string;
+    cancel: string;
+  };
+  lines: {
+    title: string;
+    hint: string;
+    own: string;
+    add: string;
+    remove: (line: string) => string;
+    removeAsk: string;
+    removeConfirm: string;
+    keep: string;
+    addTitle: string;
+    signInFirst: string;
+    /** Which of several lines a call came by or goes by. */
+    by: (line: string) => string;
+    choose: string;
+    state: { offline: string; registering: string; registered: string; reconnecting: string; unregistering: string };
   };
   ready: {
     waiting: string;
@@ -182,6 +258,66 @@ export interface Texts {
     heldHint: string;
     heldByPeerHint: string;
     mutedHint: string;
+    reconnectingHint: string;
+    recoveredHint: string;
+    transfer: string;
+    swap: string;
+    swapTo: (who: string) => string;
+    retrieveCall: (who: string) => string;
+    answerAndHold: (who: string) => string;
+    declineCall: (who: string) => string;
+    hangupCall: (who: string) => string;
+    showCall: (who: string) => string;
+    others: string;
+  };
+  caller: {
+    /** Whom the call was meant for before it came here. */
+    diverted: (from: string) => string;
+    divertedWhy: (from: string, why: string) => string;
+    asserted: (number: string) => string;
+    remoteParty: (number: string) => string;
+    anonymous: string;
+    referredBy: (who: string) => string;
+    details: string;
+    history: string;
+    callInfo: string;
+    alertInfo: string;
+  };
+  transfer: {
+    title: string;
+    of: (who: string) => string;
+    input: string;
+    back: string;
+    blind: string;
+    consult: string;
+    hint: string;
+    to: (who: string) => string;
+    failed: string;
+    failedStill: string;
+    again: string;
+    doneHint: string;
+    suggestions: string;
+  };
+  consult: {
+    about: (who: string) => string;
+    asked: (who: string) => string;
+    complete: string;
+    completeHint: string;
+    cancel: string;
+  };
+  message: {
+    title: string;
+    from: (who: string) => string;
+    reply: string;
+    replyTo: (who: string) => string;
+    send: string;
+    sending: string;
+    delivered: string;
+    failed: string;
+    notText: (contentType: string) => string;
+    more: (count: number) => string;
+    fewer: string;
+    dismiss: string;
   };
   ended: {
     title: string;
@@ -240,6 +376,8 @@ export interface Texts {
     mute: string;
     hold: string;
     keypad: string;
+    transfer: string;
+    swap: string;
     ready: string;
     views: string;
     digits: string;
@@ -249,6 +387,8 @@ export interface Texts {
   banner: {
     reconnecting: string;
     reconnectingCall: string;
+    reconnectingLine: (line: string) => string;
+    lineOffline: (line: string) => string;
     retryIn: (seconds: number) => string;
     retrying: string;
     more: (count: number) => string;

@@ -5,12 +5,13 @@ import type { HeaderAction, Model, View } from "./model";
 import { CallBar } from "./parts/CallBar";
 import { Header } from "./parts/Header";
 import { Help } from "./parts/Help";
+import { Messages } from "./parts/Messages";
 import { Navigation } from "./parts/Navigation";
 import { Notices } from "./parts/Notices";
 import { Toasts } from "./parts/Toasts";
 import { handleShortcut } from "./shortcuts";
 import { createSize } from "./size";
-import { isSignedOut } from "./states";
+import { callState, isSignedOut } from "./states";
 import { AfterCallWork } from "./views/AfterCallWork";
 import { CallCard } from "./views/CallCard";
 import { CallList } from "./views/CallList";
@@ -44,15 +45,14 @@ export function Panel(props: PanelProps) {
     onCleanup(() => props.keyTarget.removeEventListener("keydown", onKeyDown));
   });
 
-  // The view of a call, whichever way it goes: its own side of the navigation.
+  // The view of the calls: one side of the navigation for all of them.
   const callHere = () => {
     const call = model.call();
     if (call === undefined) return undefined;
-    const side: View = call.direction === "inbound" ? "incoming" : "outgoing";
-    return model.view() === side || (model.view() === "incoming" && !props.views.includes("outgoing")) ? call : undefined;
+    return model.view() === model.callSide() || (model.view() === "incoming" && !props.views.includes("outgoing")) ? call : undefined;
   };
   const callElsewhere = () => (callHere() === undefined ? model.call() : undefined);
-  // A further call rings beside the one that is shown: it comes in above, and moves no button of the other.
+  // Further calls are above the one that is shown, the oldest first: a new one moves no button of the others.
   const further = () => model.snapshot.calls.filter(({ id }) => id !== model.call()?.id);
   const phone = () => model.view() === "incoming" || model.view() === "outgoing";
 
@@ -79,7 +79,7 @@ export function Panel(props: PanelProps) {
   );
   const announcement = () => {
     const ringing = model.snapshot.calls.find(({ state }) => state === "ringing");
-    return ringing === undefined ? "" : `${t().callState.ringing}: ${ringing.name ?? ""} ${groupedNumber(ringing.number)}`;
+    return ringing === undefined ? "" : `${t().callState[callState(ringing).name]}: ${ringing.name ?? ""} ${groupedNumber(ringing.number)}`;
   };
 
   return (
@@ -97,6 +97,7 @@ export function Panel(props: PanelProps) {
       <Navigation model={model} views={props.views} onHelp={() => setHelpOpen(true)} />
       <div class="main">
         <Notices model={model} />
+        <Messages model={model} />
         <For each={further()}>{(call) => <CallBar model={model} call={call} />}</For>
         <Switch>
           <Match when={callHere()}>{(call) => <CallCard model={model} call={call()} keyTarget={props.keyTarget} />}</Match>

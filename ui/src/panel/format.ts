@@ -1,4 +1,5 @@
-import type { Texts } from "../i18n";
+import type { DiversionReason, Texts } from "../i18n";
+import type { Call, EndCause } from "../ipc/generated";
 
 /** A span as a timer shows it: `00:07`, `12:34`, `1:02:03`. Negative spans (a clock set back) show as zero. */
 export function timer(ms: number): string {
@@ -51,6 +52,72 @@ export function groupedNumber(number: string): string {
   const groups = groupsOf(digits, match?.[1] !== undefined);
   if (groups === undefined) return number;
   return match?.[1] === undefined ? groups : `${match[1]} ${groups}`;
+}
+
+/** Who is at the other end, in one line. */
+export function whoOf(call: Pick<Call, "name" | "number">, texts: Texts): string {
+  return call.name ?? (groupedNumber(call.number) || texts.call.anonymous);
+}
+
+/** What a status says that ended an attempt to reach somebody, as the causes of calls name it. */
+export function causeOfStatus(status: number | null): EndCause {
+  switch (status) {
+    case 486:
+    case 600:
+      return "busy";
+    case 408:
+    case 480:
+    case 487:
+      return "no_answer";
+    case 404:
+    case 410:
+    case 484:
+    case 604:
+      return "not_found";
+    case 401:
+    case 403:
+    case 407:
+      return "forbidden";
+    case 603:
+    case 607:
+    case 608:
+      return "rejected";
+    case 415:
+    case 488:
+    case 606:
+      return "not_acceptable";
+    default:
+      return status !== null && status >= 500 && status < 600 ? "server_error" : "failed";
+  }
+}
+
+/** The reason of a diversion: words of RFC 5806, or the status that a History-Info names as its cause (RFC 7044). */
+export function diversionReason(reason: string): DiversionReason {
+  switch (reason.toLowerCase()) {
+    case "user-busy":
+    case "486":
+    case "600":
+      return "busy";
+    case "no-answer":
+    case "408":
+      return "no_answer";
+    case "unconditional":
+    case "302":
+    case "301":
+      return "unconditional";
+    case "unavailable":
+    case "out-of-service":
+    case "away":
+    case "480":
+    case "404":
+    case "503":
+      return "unavailable";
+    case "deflection":
+    case "603":
+      return "deflected";
+    default:
+      return "other";
+  }
 }
 
 function groupsOf(digits: string, international: boolean): string | undefined {

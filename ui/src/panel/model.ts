@@ -1,4 +1,4 @@
-import { createMemo, createSignal, getOwner, onCleanup, runWithOwner, type Accessor } from "solid-js";
+import { createComputed, createMemo, createSignal, getOwner, on, onCleanup, runWithOwner, type Accessor } from "solid-js";
 import { createStore, reconcile } from "solid-js/store";
 
 import { textsOf, type Texts } from "../i18n";
@@ -12,12 +12,21 @@ export type HeaderAction = "break" | "offline" | "volume";
 export type ResolvedTheme = "light" | "dark" | "high-contrast";
 export type Toast = { id: number; code: ErrorCode };
 export type Levels = { microphone: number; speaker: number };
+/** A message that came in, and what was answered to it. */
+export type Message = { id: number; line: string; from: string; body: string; contentType: string; atMs: number; reply: Reply | null };
+/** An answer on its way, taken by the server, or not. */
+export type Reply = { body: string; sent: string; state: "sending" | "delivered" | "failed"; status: number | null };
 
 /** The agent's state code while wrapping a call up. */
 const AFTER_CALL_WORK = 5;
 /** How long a toast stays, ms. */
 const TOAST_MS = 6000;
 const TOASTS_AT_ONCE = 3;
+/** Messages that are kept until dismissed; the oldest goes first. */
+const MESSAGES_KEPT = 50;
+
+/** In the place of the controls of a call: nothing, the keypad, or the choice of whom it is transferred to. */
+export type Drawer = "controls" | "keypad" | "transfer";
 
 /** What the views share: the snapshot, the texts, and the few things that only the page knows. */
 export interface Model {
@@ -25,8 +34,12 @@ export interface Model {
   texts: Accessor<Texts>;
   theme: Accessor<ResolvedTheme>;
   can(capability: Capability): boolean;
-  /** The call that the card shows. */
+  /** The call that the card shows: the one that the agent chose, else the active one. */
   call: Accessor<Call | undefined>;
+  /** Shows the card of that call. */
+  showCall(id: string): void;
+  /** The side of the navigation on which the calls are: the first one's, until none is left. */
+  callSide: Accessor<View>;
   view: Accessor<View>;
   show(view: View): void;
   /** Peak levels of the running call, dBFS. */
@@ -43,10 +56,16 @@ export interface Model {
   report: (thrown: unknown) => void;
   /** The number that was dialled last, for redial. */
   lastDialled: Accessor<string>;
-  dial(number: string): Promise<boolean>;
-  /** Whether the keypad of the running call is open. */
-  keypadOpen: Accessor<boolean>;
-  setKeypadOpen(open: boolean): void;
+  /** Dials, by the agent's own line where no other is named. */
+  dial(number: string, line?: string): Promise<boolean>;
+  /** What stands in the place of the controls of the call that is shown. */
+  drawer: Accessor<Drawer>;
+  open(drawer: Drawer): void;
+  /** Messages that came in, newest first. */
+  messages: Accessor<readonly Message[]>;
+  dismissMessage(id: number): void;
+  /** Sends an answer to whom the message came from; tells whether it was taken. */
+  reply(message: Message, body: string): Promise<boolean>;
 }
 
 /** Creates the model inside the current reactive root, and keeps it current until that root is disposed. */
@@ -58,17 +77,44 @@ export function createModel(client: Client): Model {
   const [toasts, setToasts] = createSignal<readonly Toast[]>([]);
   const [pending, setPending] = createSignal<ReadonlySet<CommandName>>(new Set());
   const [lastDialled, setLastDialled] = createSignal("");
-  const [keypadOpen, setKeypadOpen] = createSignal(false);
-  const call = createMemo(() => currentCall(snapshot.calls));
+  const [drawer, open] = createSignal<Drawer>("controls");
+  const [messages, setMessages] = createSignal<readonly Message[]>([]);
+  const [callSide, setCallSide] = createSignal<View>("incoming");
+  const [chosen, choose] = createSignal<string>();
+  const current = createMemo(() => currentCall(snapshot.calls));
+  const call = createMemo(() => snapshot.calls.find(({ id }) => id === chosen()) ?? current());
   const languages = createPreferredLanguages();
   const theme = createTheme(snapshot);
   let toastId = 0;
+  let messageId = 0;
   let known = snapshot.calls.map(({ id }) => id);
 
-  const showCall = (shown: Call | undefined): void => {
-    if (shown !== undefined) show(shown.direction === "inbound" ? "incoming" : "outgoing");
+  const showCalls = (first: Call | undefined): void => {
+    if (first === undefined) return;
+    setCallSide(first.direction === "inbound" ? "incoming" : "outgoing");
+    show(callSide());
   };
-  showCall(call());
+  showCalls(snapshot.calls[0]);
+
+  // Whom the agent looks at is his choice only as long as he talks to nobody else.
+  createComputed(on(() => current()?.id, () => choose(undefined)));
+  createComputed(
+    on(
+      () => call()?.id,
+      () => {
+        open("controls");
+        setLevels({ microphone: -96, speaker: -96 });
+      },
+    ),
+  );
+
+  // Whether a message was delivered may be told before the command that sent it has returned its id.
+  const told = new Map<string, Pick<Reply, "state" | "status">>();
+  const delivered = (sent: string, state: Reply["state"], status: number | null): void => {
+    if (told.size > MESSAGES_KEPT) told.clear();
+    told.set(sent, { state, status });
+    setMessages((all) => all.map((message) => (message.reply?.sent === sent ? { ...message, reply: { ...message.reply, state, status } } : message)));
+  };
 
   const handle = (event: IpcEvent): void => {
     if (event.ev === "levels") {
@@ -78,15 +124,23 @@ export function createModel(client: Client): Model {
       // The store keeps what it is given: a copy keeps it apart from the client's own.
       setSnapshot(reconcile(structuredClone(event.snapshot), { key: "id" }));
       const fresh = snapshot.calls.find(({ id }) => !known.includes(id));
+      const first = known.length === 0;
       known = snapshot.calls.map(({ id }) => id);
       if (fresh !== undefined) {
-        setKeypadOpen(false);
-        setLevels({ microphone: -96, speaker: -96 });
-        showCall(fresh);
+        if (first) showCalls(fresh);
+        // A call that waits comes in above whatever is shown, and leaves it where it is.
+        else if (fresh.state !== "ringing") show(callSide());
       } else if (wrapsUp && view() === "outgoing") {
         // The countdown has its place in the first view; the dial pad stays free for the next number.
         show("incoming");
       }
+    } else if (event.ev === "message") {
+      const { line, from, body, content_type: contentType } = event;
+      setMessages((all) => [{ id: ++messageId, line, from, body, contentType, atMs: Date.now(), reply: null }, ...all].slice(0, MESSAGES_KEPT));
+    } else if (event.ev === "message_sent") {
+      delivered(event.id, "delivered", null);
+    } else if (event.ev === "message_failed") {
+      delivered(event.id, "failed", event.status);
     }
   };
   onCleanup(client.subscribe((event) => runWithOwner(owner, () => handle(event))));
@@ -127,6 +181,11 @@ export function createModel(client: Client): Model {
     theme,
     can: (capability) => snapshot.capabilities.includes(capability),
     call,
+    showCall(id) {
+      choose(id);
+      show(callSide());
+    },
+    callSide,
     view,
     show,
     levels,
@@ -137,12 +196,21 @@ export function createModel(client: Client): Model {
     execute: (cmd, args) => client.execute(cmd, args),
     report,
     lastDialled,
-    async dial(number) {
+    async dial(number, line) {
       setLastDialled(number);
-      return (await run("call", { uri: number })) !== undefined;
+      return (await run("call", line === undefined ? { uri: number } : { uri: number, line })) !== undefined;
     },
-    keypadOpen,
-    setKeypadOpen,
+    drawer,
+    open,
+    messages,
+    dismissMessage: (id) => setMessages((all) => all.filter((message) => message.id !== id)),
+    async reply(message, body) {
+      const taken = await run("send_message", { to: message.from, body, line: message.line });
+      if (taken === undefined) return false;
+      const reply: Reply = { body, sent: taken.result, state: "sending", status: null, ...told.get(taken.result) };
+      setMessages((all) => all.map((other) => (other.id === message.id ? { ...other, reply } : other)));
+      return true;
+    },
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Texts } from "../i18n";
+import type { CallAction } from "../ipc/generated";
 import type { Model, View } from "./model";
 
 /** What the help dialog lists. */
@@ -8,6 +9,8 @@ export const SHORTCUTS: readonly { meaning: keyof Texts["help"]; keys: readonly 
   { meaning: "mute", keys: ["Ctrl", "M"] },
   { meaning: "hold", keys: ["Ctrl", "H"] },
   { meaning: "keypad", keys: ["Ctrl", "K"] },
+  { meaning: "transfer", keys: ["Ctrl", "D"] },
+  { meaning: "swap", keys: ["Ctrl", "S"] },
   { meaning: "ready", keys: ["Ctrl", "R"] },
   { meaning: "views", keys: ["Alt", "1–5"] },
   { meaning: "digits", keys: ["0–9", "*", "#"] },
@@ -37,12 +40,15 @@ export function handleShortcut(event: KeyboardEvent, model: Model, views: readon
 
 function handleCommand(event: KeyboardEvent, model: Model): boolean {
   const call = model.call();
-  const allowed = (action: "answer" | "hangup" | "hold" | "retrieve" | "mute" | "dtmf") => call?.allowed.includes(action) === true;
+  const allowed = (action: CallAction) => call?.allowed.includes(action) === true;
   switch (event.key.toLowerCase()) {
-    case "enter":
-      if (call === undefined || !allowed("answer")) return false;
-      void model.run("answer", { call: call.id });
+    case "enter": {
+      // The call on the card, else the one that waits beside it.
+      const answered = allowed("answer") ? call : model.snapshot.calls.find((other) => other.allowed.includes("answer"));
+      if (answered === undefined) return false;
+      void model.run("answer", { call: answered.id });
       return true;
+    }
     case "backspace":
     case "e":
       // In a field, Ctrl+Backspace erases a word.
@@ -61,7 +67,16 @@ function handleCommand(event: KeyboardEvent, model: Model): boolean {
       return true;
     case "k":
       if (!allowed("dtmf")) return false;
-      model.setKeypadOpen(!model.keypadOpen());
+      model.open(model.drawer() === "keypad" ? "controls" : "keypad");
+      return true;
+    case "d":
+      if (!allowed("transfer") && !allowed("consult")) return false;
+      model.show(model.callSide());
+      model.open(model.drawer() === "transfer" ? "controls" : "transfer");
+      return true;
+    case "s":
+      if (!model.snapshot.calls.some((other) => other.allowed.includes("swap"))) return false;
+      void model.run("swap", {});
       return true;
     case "r": {
       const { agent } = model.snapshot;

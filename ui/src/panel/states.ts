@@ -1,8 +1,8 @@
 import type { AgentStateName, CallStateName } from "../i18n";
-import type { Call, Snapshot } from "../ipc/generated";
+import type { Call, Line, Snapshot } from "../ipc/generated";
 
 /** The look of a state: its colour and its shape, which always come together with a word. */
-export type Tone = "off" | "ready" | "break" | "acw" | "ringing" | "dialing" | "talking" | "held" | "trouble";
+export type Tone = "off" | "ready" | "break" | "acw" | "ringing" | "dialing" | "talking" | "held" | "consulting" | "conference" | "monitoring" | "trouble";
 
 const NAMES: Record<string, AgentStateName> = {
   "-1": "unregistered",
@@ -18,6 +18,12 @@ const NAMES: Record<string, AgentStateName> = {
   "10": "talking_outbound",
   "11": "talking_internal",
   "12": "held",
+  "16": "consult_dialing",
+  "17": "consulting",
+  "18": "consult_switched",
+  "19": "conference",
+  "20": "helped",
+  "21": "monitoring",
 };
 
 const TONES: Record<AgentStateName, Tone> = {
@@ -34,6 +40,12 @@ const TONES: Record<AgentStateName, Tone> = {
   talking_outbound: "talking",
   talking_internal: "talking",
   held: "held",
+  consult_dialing: "dialing",
+  consulting: "consulting",
+  consult_switched: "consulting",
+  conference: "conference",
+  helped: "conference",
+  monitoring: "monitoring",
   reconnecting: "trouble",
   unknown: "off",
 };
@@ -49,9 +61,10 @@ export function agentState(snapshot: Snapshot): { name: AgentStateName; tone: To
 }
 
 export function callState(call: Call): { name: CallStateName; tone: Tone } {
+  if (isReconnecting(call)) return { name: "reconnecting", tone: "trouble" };
   switch (call.state) {
     case "ringing":
-      return { name: "ringing", tone: "ringing" };
+      return { name: call.waiting ? "waiting" : "ringing", tone: "ringing" };
     case "dialing":
       return { name: "dialing", tone: "dialing" };
     case "alerting":
@@ -73,7 +86,45 @@ export function isSignedOut(snapshot: Snapshot): boolean {
   return (state === "offline" || state === "registering" || state === "unregistering") && snapshot.calls.length === 0;
 }
 
-/** The call that the card shows: the one that stands; a ringing one where none stands. */
+/** Whether the signalling of a call that stands is lost: the two still hear each other, or will again. */
+export function isReconnecting(call: Call): boolean {
+  return call.reconnecting && call.state !== "ended";
+}
+
+/**
+ * The call that the card shows where the agent chose none: the one that is active; of several that are held, the one that
+ * was held last, so that a hold changes no card; a ringing one where none stands.
+ */
 export function currentCall(calls: readonly Call[]): Call | undefined {
-  return calls.find((call) => call.state !== "ringing") ?? calls[0];
+  const held = calls.filter(({ state }) => state === "held");
+  return (
+    calls.find(({ state }) => state !== "ringing" && state !== "held") ??
+    held.reduce<Call | undefined>((last, call) => (last === undefined || call.since_ms > last.since_ms ? call : last), undefined) ??
+    calls[0]
+  );
+}
+
+/** The look of a line's registration. */
+export function lineTone(line: Line): Tone {
+  switch (line.registration.state) {
+    case "registered":
+      return "ready";
+    case "registering":
+    case "unregistering":
+      return "dialing";
+    case "reconnecting":
+      return "trouble";
+    case "offline":
+      return line.registration.failure === null ? "off" : "trouble";
+  }
+}
+
+/** A consultation: the call of the customer, and the call to the one who is asked. */
+export type Consultation = { customer: Call; consult: Call };
+
+/** The consultation that `call` belongs to, on either side. */
+export function consultationOf(calls: readonly Call[], call: Call): Consultation | undefined {
+  const consult = calls.find(({ id, consults }) => consults !== null && (id === call.id || consults === call.id));
+  const customer = consult === undefined ? undefined : calls.find(({ id }) => id === consult.consults);
+  return consult === undefined || customer === undefined ? undefined : { customer, consult };
 }

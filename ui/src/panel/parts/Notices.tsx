@@ -24,6 +24,12 @@ export function Notices(props: { model: Model }) {
     snapshot.notices
       .filter((notice) => props.model.view() !== "devices" || !device(notice))
       .sort((a, b) => URGENCY.indexOf(a.level) - URGENCY.indexOf(b.level));
+  // Further lines that have trouble; the settings tell it beside each of them.
+  const lines = () =>
+    snapshot.lines.slice(1).flatMap(({ account, registration }) => {
+      const failure = registration.state === "reconnecting" || registration.state === "offline" ? registration.failure : null;
+      return failure === null || props.model.view() === "settings" ? [] : [{ account, registration, failure: t().registrationFailure[failure.code] }];
+    });
   const shown = () => (all() ? notices() : notices().slice(0, 1));
 
   return (
@@ -45,6 +51,22 @@ export function Notices(props: { model: Model }) {
           </div>
         )}
       </Show>
+      <For each={lines()}>
+        {(line) => (
+          <div class="notice" data-level="warning" role="status" data-testid="banner-line">
+            <Icon name="wifi-off" size={16} />
+            <div class="notice-text">
+              <p class="notice-title">
+                {line.registration.state === "reconnecting" ? t().banner.reconnectingLine(line.account.user) : t().banner.lineOffline(line.account.user)}
+              </p>
+              <p class="notice-hint">{line.failure.title}</p>
+              <button type="button" class="link" data-testid="banner-line-settings" onClick={() => props.model.show("settings")}>
+                {t().lines.title}
+              </button>
+            </div>
+          </div>
+        )}
+      </For>
       <For each={shown()}>
         {(notice) => (
           <div class="notice" data-level={notice.level} role={notice.level === "error" ? "alert" : "status"} data-testid="notice" data-code={notice.code}>

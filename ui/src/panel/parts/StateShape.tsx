@@ -46,6 +46,18 @@ export function StateShape(props: { tone: Tone; size?: number; share?: number | 
         <Match when={props.tone === "held"}>
           <path d="M5 2.5v11M11 2.5v11" class="line thick" />
         </Match>
+        <Match when={props.tone === "consulting"}>
+          <rect x="2" y="2" width="12" height="12" rx="2" class="line" />
+          <path d="M8 2h4a2 2 0 0 1 2 2v8a2 2 0 0 1-2 2H8z" class="solid" />
+        </Match>
+        <Match when={props.tone === "conference"}>
+          <path d="M8 3 14 13.5H2z" class="line" />
+          <path d="M8 3v10.5H2z" class="solid" />
+        </Match>
+        <Match when={props.tone === "monitoring"}>
+          <path d="M8 2.5 14.2 13.5H1.8z" class="line" />
+          <circle cx="8" cy="10" r="1.8" class="solid" />
+        </Match>
         <Match when={props.tone === "trouble"}>
           <path d="M8 1.5 15 14H1z" class="solid" />
         </Match>

@@ -1,20 +1,22 @@
-import { createSignal, For, onCleanup, onMount, Show } from "solid-js";
+import { createSignal, For, Show } from "solid-js";
 
-import { cleanNumber, isDialKey } from "../dialling";
 import { groupedNumber } from "../format";
 import { Icon } from "../icons/Icon";
 import type { Model } from "../model";
+import { createDialField, DialInput } from "../parts/DialField";
 import { EndedCard } from "../parts/EndedCard";
 import { Keypad } from "../parts/Keypad";
-import { isTyping } from "../shortcuts";
 
 /** The dial pad: typing works wherever the focus is, pasted numbers are cleaned, Enter calls. */
 export function DialPad(props: { model: Model; keyTarget: EventTarget }) {
   const t = () => props.model.texts();
   const snapshot = props.model.snapshot;
-  const [text, setText] = createSignal("");
+  const [line, setLine] = createSignal("");
+  const lines = () => snapshot.lines;
+  // The agent's own where none was chosen, or the chosen one is gone.
+  const chosenLine = () => lines().find(({ id }) => id === line())?.id ?? lines()[0]?.id;
+  const field = createDialField(props.keyTarget);
   const allowed = () => snapshot.agent.allowed.includes("call") && !props.model.busy("call");
-  let input!: HTMLInputElement;
 
   const redialNumber = () => props.model.lastDialled() || (snapshot.last_call?.direction !== "inbound" ? (snapshot.last_call?.number ?? "") : "");
 
@@ -27,58 +29,8 @@ export function DialPad(props: { model: Model; keyTarget: EventTarget }) {
 
   const call = async (number: string): Promise<void> => {
     if (number === "" || !allowed()) return;
-    if (await props.model.dial(number)) setText("");
+    if (await props.model.dial(number, chosenLine() === lines()[0]?.id ? undefined : chosenLine())) field.setText("");
   };
-
-  // A field that has lost the focus to a key forgets in some browsers where its caret stood.
-  let left: [number, number] | undefined;
-  const remember = (): void => {
-    left = [input.selectionStart ?? text().length, input.selectionEnd ?? text().length];
-  };
-  const selection = (): [number, number] => {
-    const root = input.getRootNode();
-    const focused = (root instanceof ShadowRoot || root instanceof Document) && root.activeElement === input;
-    if (focused) remember();
-    const [start, end] = left ?? [text().length, text().length];
-    return [Math.min(start, text().length), Math.min(end, text().length)];
-  };
-  const replace = (start: number, end: number, by: string): void => {
-    setText(text().slice(0, start) + by + text().slice(end));
-    input.value = text();
-    const caret = start + by.length;
-    input.setSelectionRange(caret, caret);
-    left = [caret, caret];
-  };
-
-  const insert = (key: string): void => replace(...selection(), key);
-
-  const erase = (): void => {
-    const [start, end] = selection();
-    replace(start === end ? Math.max(0, end - 1) : start, end, "");
-  };
-
-  const onPaste = (event: ClipboardEvent): void => {
-    const pasted = event.clipboardData?.getData("text") ?? "";
-    event.preventDefault();
-    insert(cleanNumber(pasted.slice(0, 512)));
-  };
-
-  const onKeyDown = (event: Event): void => {
-    if (!(event instanceof KeyboardEvent) || event.ctrlKey || event.metaKey || event.altKey || isTyping(event)) return;
-    if (isDialKey(event.key)) {
-      event.preventDefault();
-      insert(event.key);
-      input.focus();
-    } else if (event.key === "Backspace") {
-      event.preventDefault();
-      erase();
-    }
-  };
-  onMount(() => {
-    props.keyTarget.addEventListener("keydown", onKeyDown);
-    onCleanup(() => props.keyTarget.removeEventListener("keydown", onKeyDown));
-    input.focus({ preventScroll: true });
-  });
 
   return (
     <form
@@ -87,34 +39,10 @@ export function DialPad(props: { model: Model; keyTarget: EventTarget }) {
       data-testid="dial-view"
       onSubmit={(event) => {
         event.preventDefault();
-        void call(cleanNumber(text()));
+        void call(field.number());
       }}
     >
-      <div class="dial-line">
-        <input
-          ref={input}
-          class="dial-input"
-          classList={{ long: text().length > 13 }}
-          type="text"
-          inputmode="tel"
-          autocomplete="off"
-          autocapitalize="off"
-          spellcheck={false}
-          maxlength="256"
-          placeholder={t().dial.placeholder}
-          aria-label={t().dial.input}
-          value={text()}
-          data-testid="dial-input"
-          onInput={(event) => setText(event.currentTarget.value)}
-          onBlur={remember}
-          on:paste={onPaste}
-        />
-        <Show when={text() !== ""}>
-          <button type="button" class="icon-button" aria-label={t().dial.erase} title={t().dial.erase} data-testid="dial-erase" onClick={erase}>
-            <Icon name="delete" />
-          </button>
-        </Show>
-      </div>
+      <DialInput model={props.model} field={field} label={t().dial.input} testid="dial" />
       <div class="scroll">
         <Show when={failedCall()}>{(last) => <EndedCard model={props.model} call={last()} compact />}</Show>
         <Show when={demoNumbers().length > 0}>
@@ -138,7 +66,26 @@ export function DialPad(props: { model: Model; keyTarget: EventTarget }) {
             </For>
           </ul>
         </Show>
-        <Keypad label={t().dial.title} testid="dial-key" onKey={insert} />
+        <Show when={lines().length > 1}>
+          <div class="select-box line-choice">
+            <select
+              class="select"
+              aria-label={t().lines.choose}
+              data-testid="dial-line"
+              onChange={(event) => setLine(event.currentTarget.value)}
+            >
+              <For each={lines()}>
+                {(choice, index) => (
+                  <option value={choice.id} selected={choice.id === chosenLine()} disabled={choice.registration.state !== "registered"}>
+                    {index() === 0 ? t().lines.own : t().lines.by(choice.account.user)}
+                  </option>
+                )}
+              </For>
+            </select>
+            <Icon name="chevron-down" size={16} />
+          </div>
+        </Show>
+        <Keypad label={t().dial.title} testid="dial-key" onKey={field.insert} />
       </div>
       <div class="foot two">
         <button
@@ -156,7 +103,7 @@ export function DialPad(props: { model: Model; keyTarget: EventTarget }) {
         <button
           type="submit"
           class="button answer"
-          disabled={!allowed() || cleanNumber(text()) === ""}
+          disabled={!allowed() || field.number() === ""}
           title={snapshot.agent.allowed.includes("call") ? t().dial.call : t().dial.notAllowed}
           data-testid="dial"
         >

@@ -1,13 +1,25 @@
-import { createUniqueId, For } from "solid-js";
+import { createSignal, createUniqueId, For, Show } from "solid-js";
 
 import type { Language, Theme } from "../../ipc/generated";
 import { Icon } from "../icons/Icon";
 import type { Model } from "../model";
+import { Lines } from "../parts/Lines";
+import { AddLine } from "./AddLine";
 
 const LANGUAGES: readonly Language[] = ["system", "zh-CN", "en"];
 const THEMES: readonly Theme[] = ["system", "light", "dark", "high-contrast"];
 
+/** The settings, and in their place the form of a further line while one is added. */
 export function Settings(props: { model: Model; onHelp: () => void }) {
+  const [adding, setAdding] = createSignal(false);
+  return (
+    <Show when={adding()} fallback={<SettingsList {...props} onAdd={() => setAdding(true)} />}>
+      <AddLine model={props.model} onClose={() => setAdding(false)} />
+    </Show>
+  );
+}
+
+function SettingsList(props: { model: Model; onHelp: () => void; onAdd: () => void }) {
   const t = () => props.model.texts();
   const settings = props.model.snapshot.settings;
   const acwId = createUniqueId();
@@ -61,6 +73,9 @@ export function Settings(props: { model: Model; onHelp: () => void }) {
             {t().settings.afterCallWorkHint}
           </p>
         </div>
+        <Show when={props.model.can("several_lines")}>
+          <Lines model={props.model} onAdd={() => props.onAdd()} />
+        </Show>
         <button type="button" class="button quiet wide" data-testid="settings-help" onClick={() => props.onHelp()}>
           <Icon name="keyboard" size={16} />
           {t().settings.keyboard}

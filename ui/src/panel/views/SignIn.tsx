@@ -1,47 +1,57 @@
-import { createSignal, createUniqueId, For, Show, type JSX } from "solid-js";
+import { createSignal, Show } from "solid-js";
 
-import type { SignIn as SignInArguments, Transport } from "../../ipc/generated";
+import type { CertificateFault } from "../../ipc/generated";
+import { accountFaults, accountForm, signInOf, withPinned, type AccountForm } from "../account";
 import { Icon } from "../icons/Icon";
 import type { Model } from "../model";
+import { AccountOptionFields, TextInput, TransportChoice } from "../parts/AccountFields";
+import { PasswordInput } from "../parts/PasswordInput";
+import { TrustDialog } from "../parts/TrustDialog";
 
-const TRANSPORTS: readonly Transport[] = ["udp", "tcp", "tls", "ws", "wss"];
+/** A certificate that its own issuer took back, or that cannot be the server's own, is not for anybody to trust. */
+const BEYOND_TRUST: ReadonlySet<CertificateFault> = new Set(["revoked", "bad_signature", "malformed"]);
 
 /** The sign-in form, prefilled by the program; it stays while the program is signing in or out. */
 export function SignIn(props: { model: Model }) {
   const t = () => props.model.texts();
   const snapshot = props.model.snapshot;
-  const prefill = snapshot.account ?? snapshot.sign_in;
-  const [server, setServer] = createSignal(snapshot.sign_in.server);
-  const [user, setUser] = createSignal(snapshot.sign_in.user);
-  const [password, setPassword] = createSignal("");
-  const [visible, setVisible] = createSignal(false);
-  const [transport, setTransport] = createSignal<Transport>(prefill.transport);
-  const [displayName, setDisplayName] = createSignal(snapshot.sign_in.display_name);
-  const [domain, setDomain] = createSignal("");
-  const [authUser, setAuthUser] = createSignal("");
+  const [form, setForm] = createSignal<AccountForm>(
+    accountForm({ ...snapshot.sign_in, transport: snapshot.account?.transport ?? snapshot.sign_in.transport, options: snapshot.account?.options ?? snapshot.sign_in.options }),
+  );
   const [checked, setChecked] = createSignal(false);
+  const [moreOpen, setMoreOpen] = createSignal(false);
+  const [asking, setAsking] = createSignal(false);
+  const change = (changed: Partial<AccountForm>): void => {
+    setForm((before) => ({ ...before, ...changed }));
+  };
 
   // The password that the program knows belongs to the account that it filled in.
   const passwordKnown = () =>
-    snapshot.sign_in.password_known && server() === snapshot.sign_in.server && user() === snapshot.sign_in.user;
+    snapshot.sign_in.password_known && form().server === snapshot.sign_in.server && form().user === snapshot.sign_in.user;
   const working = () => snapshot.registration.state !== "offline" || props.model.busy("sign_in");
   const failure = () => (snapshot.registration.state === "offline" ? snapshot.registration.failure : null);
-  const missing = (value: string) => checked() && value.trim() === "";
+  const faults = () => (checked() ? accountFaults(form()) : {});
 
-  const submit = (event: Event): void => {
-    event.preventDefault();
+  const send = (): void => {
     setChecked(true);
-    if (working() || server().trim() === "" || user().trim() === "") return;
-    const args: SignInArguments = { server: server().trim(), user: user().trim(), transport: transport() };
-    if (password() !== "") args.password = password();
-    if (displayName().trim() !== "") args.display_name = displayName().trim();
-    if (domain().trim() !== "") args.domain = domain().trim();
-    if (authUser().trim() !== "") args.auth_user = authUser().trim();
-    void props.model.run("sign_in", args);
+    const wrong = accountFaults(form());
+    if (Object.keys(wrong).some((field) => field !== "server" && field !== "user")) setMoreOpen(true);
+    if (working() || Object.keys(wrong).length > 0) return;
+    void props.model.run("sign_in", signInOf(form()));
   };
+  const fields = () => ({ model: props.model, form: form(), change, faults: faults(), disabled: working(), testid: "sign-in" });
 
   return (
-    <form class="view sign-in" onSubmit={submit} novalidate aria-label={t().signIn.title} data-testid="sign-in-form">
+    <form
+      class="view sign-in"
+      onSubmit={(event) => {
+        event.preventDefault();
+        send();
+      }}
+      novalidate
+      aria-label={t().signIn.title}
+      data-testid="sign-in-form"
+    >
       <div class="scroll">
         <h1 class="view-title">{t().signIn.title}</h1>
         <Show when={passwordKnown() && failure() === null}>
@@ -52,81 +62,65 @@ export function SignIn(props: { model: Model }) {
         <Show when={!working() && failure()}>
           {(reason) => (
             <div class="form-error" role="alert" data-testid="sign-in-error" data-code={reason().code}>
-              <Icon name="circle-alert" size={16} />
-              <div>
+              <Icon name={reason().certificate === null ? "circle-alert" : "shield-alert"} size={16} />
+              <div class="form-error-text">
                 <p class="form-error-title">
                   {t().registrationFailure[reason().code].title}
                   <Show when={reason().status}>{(status) => <span class="status-code">{t().sipStatus(status())}</span>}</Show>
                 </p>
+                <Show when={reason().certificate}>{(certificate) => <p data-testid="certificate-fault">{t().certificateFault[certificate().fault]}</p>}</Show>
                 <p>{t().registrationFailure[reason().code].hint}</p>
+                <Show when={reason().certificate}>
+                  {(certificate) => (
+                    <>
+                      <p class="fingerprint-label">{t().trust.fingerprint}</p>
+                      <p class="fingerprint" data-testid="certificate-fingerprint">
+                        {certificate().fingerprint}
+                      </p>
+                      <Show when={!BEYOND_TRUST.has(certificate().fault)}>
+                        <button type="button" class="button" data-testid="trust-ask" onClick={() => setAsking(true)}>
+                          {t().trust.ask}
+                        </button>
+                      </Show>
+                    </>
+                  )}
+                </Show>
               </div>
             </div>
           )}
         </Show>
-        <Field
+        <TextInput
+          model={props.model}
           label={t().signIn.server}
-          hint={t().signIn.serverHint}
-          value={server()}
-          onInput={setServer}
+          placeholder={t().signIn.serverHint}
+          value={form().server}
+          onInput={(server) => change({ server })}
           disabled={working()}
-          error={missing(server()) ? t().signIn.required : undefined}
+          fault={faults().server}
           testid="sign-in-server"
         />
-        <Field
+        <TextInput
+          model={props.model}
           label={t().signIn.user}
-          value={user()}
-          onInput={setUser}
+          value={form().user}
+          onInput={(user) => change({ user })}
           disabled={working()}
           autocomplete="username"
-          error={missing(user()) ? t().signIn.required : undefined}
+          fault={faults().user}
           testid="sign-in-user"
         />
-        <Field
-          label={t().signIn.password}
-          value={password()}
-          onInput={setPassword}
+        <PasswordInput
+          model={props.model}
+          value={form().password}
+          onInput={(password) => change({ password })}
           disabled={working()}
-          type={visible() ? "text" : "password"}
-          autocomplete="current-password"
           placeholder={passwordKnown() ? t().signIn.passwordKnown : ""}
           testid="sign-in-password"
-        >
-          <button
-            type="button"
-            class="icon-button small in-field"
-            aria-label={visible() ? t().signIn.hidePassword : t().signIn.showPassword}
-            title={visible() ? t().signIn.hidePassword : t().signIn.showPassword}
-            aria-pressed={visible()}
-            onClick={() => setVisible(!visible())}
-          >
-            <Icon name={visible() ? "eye-off" : "eye"} size={16} />
-          </button>
-        </Field>
-        <fieldset class="segments" disabled={working()}>
-          <legend>{t().signIn.transport}</legend>
-          <div class="segment-row">
-            <For each={TRANSPORTS}>
-              {(name) => (
-                <label class="segment">
-                  <input
-                    type="radio"
-                    name="transport"
-                    value={name}
-                    checked={transport() === name}
-                    data-testid={`sign-in-transport-${name}`}
-                    onChange={() => setTransport(name)}
-                  />
-                  <span>{t().transport[name]}</span>
-                </label>
-              )}
-            </For>
-          </div>
-        </fieldset>
-        <details class="more">
+        />
+        <TransportChoice {...fields()} />
+        <details class="more" open={moreOpen()} onToggle={(event) => setMoreOpen(event.currentTarget.open)}>
           <summary data-testid="sign-in-more">{t().signIn.more}</summary>
-          <Field label={t().signIn.displayName} hint={t().signIn.displayNameHint} value={displayName()} onInput={setDisplayName} disabled={working()} testid="sign-in-display-name" />
-          <Field label={t().signIn.domain} hint={t().signIn.domainHint} value={domain()} onInput={setDomain} disabled={working()} testid="sign-in-domain" />
-          <Field label={t().signIn.authUser} hint={t().signIn.authUserHint} value={authUser()} onInput={setAuthUser} disabled={working()} testid="sign-in-auth-user" />
+          <AccountOptionFields {...fields()} />
         </details>
       </div>
       <div class="foot">
@@ -151,49 +145,22 @@ export function SignIn(props: { model: Model }) {
           </div>
         </Show>
       </div>
-    </form>
-  );
-}
-
-function Field(props: {
-  label: string;
-  value: string;
-  onInput: (value: string) => void;
-  testid: string;
-  disabled?: boolean;
-  hint?: string;
-  error?: string | undefined;
-  type?: "text" | "password";
-  autocomplete?: "username" | "current-password";
-  placeholder?: string;
-  children?: JSX.Element;
-}) {
-  const id = createUniqueId();
-  return (
-    <div class="field" classList={{ invalid: props.error !== undefined }}>
-      <label for={id}>{props.label}</label>
-      <div class="field-box">
-        <input
-          id={id}
-          type={props.type ?? "text"}
-          value={props.value}
-          disabled={props.disabled}
-          autocomplete={props.autocomplete ?? "off"}
-          autocapitalize="off"
-          spellcheck={false}
-          placeholder={props.placeholder ?? props.hint ?? ""}
-          aria-invalid={props.error !== undefined}
-          aria-describedby={props.error === undefined ? undefined : `${id}-error`}
-          data-testid={props.testid}
-          onInput={(event) => props.onInput(event.currentTarget.value)}
-        />
-        {props.children}
-      </div>
-      <Show when={props.error}>
-        <p class="field-error" id={`${id}-error`}>
-          {props.error}
-        </p>
+      <Show when={asking() && failure()?.certificate}>
+        {(certificate) => (
+          <TrustDialog
+            model={props.model}
+            server={form().server}
+            certificate={certificate()}
+            onClose={() => setAsking(false)}
+            onTrust={() => {
+              const fingerprint = certificate().fingerprint;
+              setAsking(false);
+              setForm((before) => withPinned(before, fingerprint));
+              send();
+            }}
+          />
+        )}
       </Show>
-    </div>
+    </form>
   );
 }
