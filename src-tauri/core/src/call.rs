@@ -230,6 +230,7 @@ impl Call {
             EndReason::Remote { cause: Some(200) } => EndCause::AnsweredElsewhere,
             EndReason::Remote { .. } => EndCause::Missed,
             EndReason::TimedOut => EndCause::TimedOut,
+            EndReason::Replaced { .. } => EndCause::PeerHungUp,
             // The caller was lost with the connection: to be called back like any call that was missed.
             EndReason::Unreachable if !outgoing && !self.is_established() => EndCause::Missed,
             EndReason::Unreachable => EndCause::Unreachable,
@@ -240,7 +241,7 @@ impl Call {
         let status = match reason {
             EndReason::Rejected { status, .. } => Some(*status),
             EndReason::Remote { cause } => *cause,
-            EndReason::Local | EndReason::TimedOut | EndReason::Unreachable => None,
+            EndReason::Local | EndReason::TimedOut | EndReason::Unreachable | EndReason::Replaced { .. } => None,
         };
         End { cause, status }
     }

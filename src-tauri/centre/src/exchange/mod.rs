@@ -291,13 +291,17 @@ impl Exchange {
 
     fn handle_sip(&mut self, now: Instant, event: SipEvent) {
         match event {
-            SipEvent::Incoming { session, request, flow, offer } => {
+            SipEvent::Incoming { session, request, flow, offer, .. } => {
                 self.handle_invite(now, session, &request, flow, offer);
             }
             SipEvent::Request { id, request, flow } => {
                 let response = self.handle_request(now, &request, flow);
                 // A transaction that has run out meanwhile needs no answer.
                 let _ = self.desk.agent.respond(now, id, response);
+            }
+            // The centre moves no calls by itself.
+            SipEvent::Referred { referral, .. } => {
+                let _ = self.desk.agent.refuse_referral(now, referral, 603);
             }
             SipEvent::Dropped { why } => tracing::debug!(why, "a message was dropped"),
             event => {

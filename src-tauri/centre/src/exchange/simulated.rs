@@ -307,7 +307,7 @@ impl Simulated {
 pub(super) fn end_of(reason: &EndReason) -> CallEnd {
     match reason {
         EndReason::Local => CallEnd::HungUpHere,
-        EndReason::Remote { .. } => CallEnd::HungUpByPhone,
+        EndReason::Remote { .. } | EndReason::Replaced { .. } => CallEnd::HungUpByPhone,
         EndReason::Rejected { status, .. } => CallEnd::Refused(*status),
         EndReason::TimedOut | EndReason::Unreachable => CallEnd::Lost,
     }

@@ -3,9 +3,13 @@
 pub mod dialog;
 pub mod digest;
 pub mod message;
+pub mod refer;
 pub mod registration;
+pub mod replaces;
 #[cfg(test)]
 mod simulation;
+pub mod sipfrag;
+pub mod subscription;
 pub mod transaction;
 pub mod uri;
 pub mod user_agent;

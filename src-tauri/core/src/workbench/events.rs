@@ -37,7 +37,7 @@ impl Workbench {
             Event::Unregistered { id } => self.unregistered(id),
             Event::OtherBindings { .. } => {}
 
-            Event::Incoming { session, request, flow, offer } => self.incoming(now, session, &request, flow, offer),
+            Event::Incoming { session, request, flow, offer, .. } => self.incoming(now, session, &request, flow, offer),
             Event::Progress { session, status, body, .. } => self.progress(now, session, status, &body),
             Event::Answered { session, body, .. } => self.answered(now, session, &body),
             Event::Confirmed { session, body } => self.confirmed(now, session, &body),
@@ -53,6 +53,10 @@ impl Workbench {
                     self.finish(now, id, end);
                 }
             }
+            Event::Referred { referral, .. } => {
+                let _ = self.user_agent.refuse_referral(now.instant, referral, 603);
+            }
+            Event::Referral { .. } => {}
             // Nothing is handed to the application here: `application_methods` is empty.
             Event::Request { .. }
             | Event::Dropped { .. }

@@ -14,6 +14,7 @@ mod registrar;
 mod requests;
 mod restoring;
 mod timers;
+mod transfer;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -210,6 +210,19 @@ pub fn escape_user(plain: &str) -> String {
     escaped
 }
 
+/// Escapes what may not stand in a header of a URI, name or value (RFC 3261 §25.1 `hname`, `hvalue`).
+pub fn escape_header(plain: &str) -> String {
+    let mut escaped = String::with_capacity(plain.len());
+    for byte in plain.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.!~*'()[]/?:+$".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            push_escape(&mut escaped, byte);
+        }
+    }
+    escaped
+}
+
 /// Resolves `%XX`; what is no escape stays as it is. Bytes that are not UTF-8 become U+FFFD.
 pub fn unescape(text: &str) -> String {
     if !text.contains('%') {

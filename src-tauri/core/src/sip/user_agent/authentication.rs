@@ -158,7 +158,8 @@ impl UserAgent {
             Purpose::Invite(id) | Purpose::Reinvite(id) | Purpose::Info(id) | Purpose::Bye(id) => {
                 self.sessions.get_mut(&id).map(|session| &mut session.authentication)
             }
-            Purpose::Nothing => None,
+            // Whatever else asks learns by its next challenge.
+            _ => None,
         };
         let (Some(authentication), Some(client)) = (authentication, self.stack.transactions.client(id)) else { return };
         if !authentication.handle_success(&client.request, response) {

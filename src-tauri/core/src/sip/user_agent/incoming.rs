@@ -21,6 +21,8 @@ pub(super) struct Caller {
     pub flow: Flow,
     pub path: Path,
     pub authentication: Authentication,
+    /// The session whose place the call is to take (RFC 3891).
+    pub replaces: Option<SessionId>,
 }
 
 impl Session {
@@ -33,7 +35,7 @@ impl Session {
         request: Request,
         caller: Caller,
     ) -> Self {
-        let Caller { flow, path, authentication } = caller;
+        let Caller { flow, path, authentication, replaces } = caller;
         let contact_user = request.uri.user.clone().unwrap_or_default();
         let offer = request.body.clone();
         let cseq = dialog.remote_cseq.unwrap_or(0);
@@ -49,7 +51,7 @@ impl Session {
             phase: Phase::Ringing(Box::new(Ringing { invite, cseq, dialog, progress: None })),
             appointment: Appointment::default(),
         };
-        stack.event(Event::Incoming { session: id, request: Box::new(request), flow, offer });
+        stack.event(Event::Incoming { session: id, request: Box::new(request), flow, offer, replaces });
         session
     }
 

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use super::referring::ReferralState;
 use crate::flow::{Destination, Flow};
 use crate::pii::Pii;
 use crate::sip::message::{Headers, Method, Request};
+use crate::sip::refer::ReferTo;
 use crate::sip::transaction::Timers;
 use crate::sip::uri::{NameAddr, Uri};
 
@@ -24,6 +26,10 @@ pub struct ForkId(pub u32);
 /// A request outside our INVITE sessions that waits for [`UserAgent::respond`](super::UserAgent::respond).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RequestId(pub u64);
+
+/// One REFER, ours or a peer's, until its outcome is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ReferralId(pub u64);
 
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -172,6 +178,20 @@ pub enum EndReason {
     TimedOut,
     /// The flow broke before the dialog stood.
     Unreachable,
+    /// Another session has taken its place (RFC 3891).
+    Replaced { by: SessionId },
+}
+
+impl EndReason {
+    /// As the status of an INVITE, for one who is told how the call went.
+    pub(super) const fn status(&self) -> u16 {
+        match self {
+            Self::Local | Self::Remote { .. } | Self::Replaced { .. } => 487,
+            Self::Rejected { status, .. } => *status,
+            Self::TimedOut => 408,
+            Self::Unreachable => 503,
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -197,12 +217,14 @@ pub enum Event {
         contacts: Vec<NameAddr>,
     },
 
-    /// A new INVITE with its flow. 100 has been sent. `offer` is empty for an offerless INVITE.
+    /// A new INVITE with its flow. 100 has been sent. `offer` is empty for an offerless INVITE. If it `replaces` another
+    /// session (RFC 3891), that ends as soon as this one is answered, and not before.
     Incoming {
         session: SessionId,
         request: Box<Request>,
         flow: Flow,
         offer: Vec<u8>,
+        replaces: Option<SessionId>,
     },
     /// 1xx above 100 to our INVITE, of one of its forks; a non-empty body is an early answer, and early media are that
     /// of the fork heard last. 199 says that this fork is over (RFC 6228).
@@ -298,6 +320,23 @@ pub enum Event {
         session: SessionId,
         reason: EndReason,
         headers: Headers,
+    },
+
+    /// How a REFER of ours goes on; `session` is the one whose peer we asked, even if it has ended meanwhile.
+    Referral {
+        referral: ReferralId,
+        session: Option<SessionId>,
+        state: ReferralState,
+    },
+    /// The peer of an established session asks us to call somebody else. Answer by [`UserAgent::accept_referral`] or
+    /// [`UserAgent::refuse_referral`], at once.
+    Referred {
+        referral: ReferralId,
+        session: SessionId,
+        refer_to: Box<ReferTo>,
+        /// Who asks, as far as it says so itself (RFC 3892).
+        referred_by: Option<NameAddr>,
+        request: Box<Request>,
     },
 
     /// Any other request: REGISTER at a server, MESSAGE, … Answer it by [`UserAgent::respond`].

@@ -5,27 +5,32 @@
 //! registration. Everything that is sent goes through `stack::Stack`. Whatever changed is then either removed or put
 //! into an agenda with the time of its next wish; nothing is ever searched for what is due.
 //!
-//! Deliberately absent, and answered accordingly (405 with Allow, 420 with Unsupported): REFER and Replaces, 100rel and
-//! PRACK, session timers, subscriptions. Redirections (3xx) are reported like any refusal, not followed. Names are not
+//! Deliberately absent, and answered accordingly (405 with Allow, 420 with Unsupported): 100rel and PRACK, session timers. Redirections (3xx) are reported like any refusal, not followed. Names are not
 //! resolved and no flow is opened here: the engine does both.
 
 mod authentication;
+mod correspondence;
 mod detour;
 mod exchange;
+mod following;
 mod incoming;
 mod interface;
 mod leaving;
+mod notifying;
 mod outgoing;
 mod path;
 mod random;
 mod reach;
 mod receiving;
 mod redacted;
+mod referring;
 mod registering;
+mod replacing;
 mod restoring;
 mod session;
 mod stack;
 mod transactions;
+mod usages;
 mod within;
 
 use std::collections::{BTreeMap, HashMap};
@@ -34,8 +39,9 @@ use std::time::{Duration, Instant};
 
 pub use interface::{
     CallRules, Config, Credentials, DtmfForm, EndReason, Error, Event, ForkId, Identity, Invite, Outbound, Output,
-    Redirects, RegistrationId, Reliable, RequestId, SessionId, Silence,
+    Redirects, ReferralId, RegistrationId, Reliable, RequestId, SessionId, Silence,
 };
+pub use referring::{Refer, ReferralState};
 pub use restoring::{DialogState, SessionTimer};
 
 pub use super::registration::Binding;
@@ -49,9 +55,15 @@ use registering::Registration;
 use session::Session;
 use stack::Stack;
 use transactions::TransactionId;
+use usages::Usages;
 
-/// The extensions that we support (RFC 3261 §20.37): none that changes what others may send us.
-const SUPPORTED: &str = "";
+/// The extensions that we support (RFC 3261 §20.37).
+const SUPPORTED: &str = "replaces, norefersub";
+
+/// Whether a request may require that of us.
+fn is_supported(extension: &str) -> bool {
+    SUPPORTED.split(", ").any(|supported| supported.eq_ignore_ascii_case(extension))
+}
 
 /// What the user agent holds at most. Beyond, INVITEs are answered 503 and [`UserAgent::invite`] fails.
 #[derive(Debug, Clone, Copy)]
@@ -79,6 +91,9 @@ pub struct UserAgent {
     registrations: BTreeMap<RegistrationId, Registration>,
     session_agenda: Agenda<SessionId>,
     registration_agenda: Agenda<RegistrationId>,
+    usages: Usages,
+    /// New sessions, not answered yet, and the ones whose place they are to take.
+    replacing: BTreeMap<SessionId, SessionId>,
     last_id: u64,
 }
 
@@ -92,6 +107,8 @@ impl UserAgent {
             registrations: BTreeMap::new(),
             session_agenda: Agenda::new(),
             registration_agenda: Agenda::new(),
+            usages: Usages::new(),
+            replacing: BTreeMap::new(),
             last_id: 0,
         }
     }
@@ -140,12 +157,17 @@ impl UserAgent {
             }
             self.settle_registration(id);
         }
+        self.wake_usages(now);
     }
 
     /// When [`Self::handle_timeout`] wants to be called next.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let agendas =
-            [self.stack.transactions.next_timeout(), self.session_agenda.next(), self.registration_agenda.next()];
+        let agendas = [
+            self.stack.transactions.next_timeout(),
+            self.session_agenda.next(),
+            self.registration_agenda.next(),
+            self.usages.next_timeout(),
+        ];
         agendas.into_iter().flatten().min()
     }
 
@@ -236,7 +258,9 @@ impl UserAgent {
     /// 200 with our SDP on an incoming session; retransmitted until ACK (RFC 3261 §13.3.1.4).
     pub fn answer(&mut self, now: Instant, session: SessionId, body: Vec<u8>, headers: Headers) -> Result<(), Error> {
         check_headers(&headers, &[])?;
-        self.with_session(session, |session, stack| session.answer(now, stack, body, headers))
+        self.with_session(session, |session, stack| session.answer(now, stack, body, headers))?;
+        self.replace(now, session);
+        Ok(())
     }
 
     /// A final refusal of an incoming session (300..=699). A redirection may name its targets in Contact headers.
@@ -327,6 +351,10 @@ impl UserAgent {
             && self.session_agenda.is_empty()
             && self.registration_agenda.is_empty()
             && self.stack.transactions.holds_nothing()
+            && self.stack.watched.is_empty()
+            && self.stack.news.is_empty()
+            && self.usages.holds_nothing()
+            && self.replacing.is_empty()
     }
 
     fn with_session<T>(
@@ -354,10 +382,12 @@ impl UserAgent {
             self.session_agenda.strike(id, session.appointment);
             self.by_tag.remove(&session.local_tag);
             self.sessions.remove(&id);
+            self.replacing.remove(&id);
         } else {
             let next = session.next_timeout();
             self.session_agenda.set(id, &mut session.appointment, next);
         }
+        self.spread_news();
     }
 
     /// The registration that a request along a flow is for: of several on one flow the one of that user.

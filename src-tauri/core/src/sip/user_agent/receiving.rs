@@ -136,6 +136,7 @@ impl UserAgent {
             Purpose::Info(session) => {
                 self.with(session, |session, stack| session.handle_info_answer(now, stack, id, response));
             }
+            Purpose::Usage(usage) => self.hear_usage(now, id, usage, response),
             Purpose::Invite(_) | Purpose::Reinvite(_) | Purpose::Nothing => {}
         }
     }
@@ -158,7 +159,9 @@ impl UserAgent {
                 }
                 self.settle_registration(registration);
             }
-            Purpose::Bye(_) | Purpose::Info(_) => self.hear_final(now, id, purpose, &Response::new(status)),
+            Purpose::Bye(_) | Purpose::Info(_) | Purpose::Usage(_) => {
+                self.hear_final(now, id, purpose, &Response::new(status))
+            }
             Purpose::Nothing => {}
         }
     }
@@ -294,6 +297,9 @@ impl UserAgent {
 
     fn receive_in_dialog(&mut self, now: Instant, id: TransactionId, flow: &Flow, local_tag: &str, request: Request) {
         let ours = is_ours(&request.method) && !self.is_of_application(&request.method);
+        if ours && self.receive_for_usage(now, id, local_tag, &request) {
+            return;
+        }
         let Some(session) = self.find_session(local_tag, &request) else {
             if self.is_of_application(&request.method) {
                 return self.hand_over(id, flow, request);
@@ -332,7 +338,10 @@ impl UserAgent {
                 let response = self.stack.capabilities();
                 self.stack.respond(now, id, response);
             }
-            // BYE, INFO and UPDATE belong to a dialog.
+            // Nobody may move us but the peer of a call.
+            Method::Refer => self.stack.respond_with(now, id, 403),
+            Method::Subscribe => self.refuse_subscription(now, id),
+            // BYE, INFO, UPDATE and NOTIFY belong to a dialog.
             _ => self.stack.respond_with(now, id, 481),
         }
     }
@@ -347,6 +356,10 @@ impl UserAgent {
         let Ok(dialog) = Dialog::from_request(&request, tag) else {
             return self.stack.respond_with(now, id, 400);
         };
+        let replaces = match self.replaced_by(&request, flow) {
+            Ok(replaces) => replaces,
+            Err(status) => return self.stack.respond_with(now, id, status),
+        };
         let session = SessionId(self.next_id());
         if let Some(server) = self.stack.transactions.server(id) {
             server.session = Some(session);
@@ -358,10 +371,16 @@ impl UserAgent {
         let caller = match account {
             Some(registration) => {
                 let authentication = registration.authentication.afresh();
-                Caller { flow: *flow, path: Path::pinned(*flow), authentication }
+                Caller { flow: *flow, path: Path::pinned(*flow), authentication, replaces }
             }
-            None => Caller { flow: *flow, path: Path::answering(*flow), authentication: Authentication::new(None) },
+            None => {
+                let authentication = Authentication::new(None);
+                Caller { flow: *flow, path: Path::answering(*flow), authentication, replaces }
+            }
         };
+        if let Some(old) = replaces {
+            self.replacing.insert(session, old);
+        }
         let session = Session::ring(&mut self.stack, session, id, dialog, request, caller);
         self.insert_session(session);
     }
@@ -382,13 +401,14 @@ impl UserAgent {
 
     fn is_of_application(&self, method: &Method) -> bool {
         // INVITE and what belongs to its sessions is ours whatever the application wishes.
-        let may_be = !is_ours(method) || *method == Method::Options;
+        let may_be = !is_ours(method) || matches!(method, Method::Options | Method::Subscribe | Method::Refer);
         may_be && self.stack.config.application_methods.contains(method)
     }
 
     /// RFC 3261 §8.2.2.3 and §8.2.3: extensions we must understand, bodies we must read.
-    fn refusal_of_content(&self, request: &Request) -> Option<Response> {
-        let required: Vec<&str> = request.headers.items(HeaderName::Require).collect();
+    pub(super) fn refusal_of_content(&self, request: &Request) -> Option<Response> {
+        let required = request.headers.items(HeaderName::Require);
+        let required: Vec<&str> = required.filter(|extension| !super::is_supported(extension)).collect();
         if !required.is_empty() {
             let mut response = Response::new(420);
             response.headers.set(HeaderName::Unsupported, required.join(", "));
@@ -406,7 +426,7 @@ impl UserAgent {
     }
 
     /// The session of a request inside a dialog: by our tag, then Call-ID and the peer's tag (RFC 3261 §12.2.2).
-    fn find_session(&self, local_tag: &str, request: &Request) -> Option<SessionId> {
+    pub(super) fn find_session(&self, local_tag: &str, request: &Request) -> Option<SessionId> {
         let id = *self.by_tag.get(local_tag)?;
         let session = self.sessions.get(&id)?;
         let same_call = request.headers.call_id() == Some(&*session.call_id);
@@ -416,7 +436,7 @@ impl UserAgent {
     }
 
     /// Runs a change of a session, if it is still there, and settles it.
-    fn with(&mut self, id: SessionId, change: impl FnOnce(&mut Session, &mut Stack)) {
+    pub(super) fn with(&mut self, id: SessionId, change: impl FnOnce(&mut Session, &mut Stack)) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         change(session, &mut self.stack);
         self.settle_session(id);

@@ -55,8 +55,12 @@ impl fmt::Debug for Event {
             Self::OtherBindings { id, contacts } => {
                 named("OtherBindings", &[("id", id), ("contacts", &contacts.len())])
             }
-            Self::Incoming { session, flow, offer, .. } => {
-                named("Incoming", &[("session", session), ("flow", &flow.id), ("offer", &offer.len())])
+            Self::Incoming { session, flow, offer, replaces, .. } => {
+                let offer = offer.len();
+                named(
+                    "Incoming",
+                    &[("session", session), ("flow", &flow.id), ("offer", &offer), ("replaces", replaces)],
+                )
             }
             Self::Progress { session, fork, status, body, .. } => {
                 named("Progress", &[("session", session), ("fork", fork), ("status", status), ("body", &body.len())])
@@ -90,6 +94,13 @@ impl fmt::Debug for Event {
                 named("DigitsRefused", &[("session", session), ("status", status)])
             }
             Self::Ended { session, reason, .. } => named("Ended", &[("session", session), ("reason", reason)]),
+            Self::Referral { referral, session, state } => {
+                named("Referral", &[("referral", referral), ("session", session), ("state", state)])
+            }
+            Self::Referred { referral, session, refer_to, .. } => {
+                let attended = refer_to.replaces.is_some();
+                named("Referred", &[("referral", referral), ("session", session), ("attended", &attended)])
+            }
             Self::Request { id, request, flow } => {
                 named("Request", &[("id", id), ("method", &request.method), ("flow", &flow.id)])
             }
@@ -125,7 +136,13 @@ mod tests {
         let body = b"Signal=7 13800138000".to_vec();
         let shown = format!(
             "{:?} {:?} {:?} {:?} {:?}",
-            Event::Incoming { session: SessionId(1), request: request.clone(), flow, offer: body.clone() },
+            Event::Incoming {
+                session: SessionId(1),
+                request: request.clone(),
+                flow,
+                offer: body.clone(),
+                replaces: None
+            },
             Event::Request { id: RequestId(1), request, flow },
             Event::Info {
                 session: SessionId(1),

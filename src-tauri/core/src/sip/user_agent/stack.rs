@@ -1,6 +1,6 @@
 //! What every part of the user agent sends through: transactions, randomness and the queue of outputs.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
 
 use super::detour::Detours;
@@ -8,13 +8,13 @@ use super::path::Path;
 use super::random::Random;
 use super::reach::Reach;
 use super::transactions::{Acknowledgement, Purpose, ServerMachine, TransactionId, Transactions};
-use super::{Config, Event, Limits, Output};
+use super::{Config, Event, Limits, Output, SessionId};
 use crate::flow::{Destination, FlowId, Transport};
 use crate::sip::message::{CSeq, HeaderAccess, HeaderName, Method, Request, Response, Via};
 use crate::sip::wire;
 
 /// The methods that we understand (RFC 3261 §20.5); the application's own come behind them.
-const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE";
+const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REFER, NOTIFY, SUBSCRIBE";
 
 /// Forks of one INVITE that we follow, and whose 2xx we acknowledge and end; beyond, they end by their own lack of an ACK.
 pub(super) const MAX_FORKS: usize = 16;
@@ -28,6 +28,9 @@ pub(super) struct Stack {
     pub unreachable_host: Box<str>,
     pub reach: Reach,
     pub detours: Detours,
+    /// Calls whose progress somebody wants to be told of, and what has become known of them: a status each.
+    pub watched: BTreeSet<SessionId>,
+    pub news: VecDeque<(SessionId, u16)>,
     outputs: VecDeque<Output>,
 }
 
@@ -43,12 +46,30 @@ impl Stack {
             unreachable_host,
             reach: Reach::default(),
             detours: Detours::default(),
+            watched: BTreeSet::new(),
+            news: VecDeque::new(),
             outputs: VecDeque::new(),
         }
     }
 
     pub(super) fn event(&mut self, event: Event) {
+        if !self.watched.is_empty() {
+            self.note_news(&event);
+        }
         self.outputs.push_back(Output::Event(event));
+    }
+
+    /// What an event says of a call that is watched, as a status of its INVITE.
+    fn note_news(&mut self, event: &Event) {
+        let (session, status) = match event {
+            Event::Progress { session, status, .. } => (session, *status),
+            Event::Answered { session, .. } => (session, 200),
+            Event::Ended { session, reason, .. } => (session, reason.status()),
+            _ => return,
+        };
+        if self.watched.contains(session) {
+            self.news.push_back((*session, status));
+        }
     }
 
     pub(super) fn dropped(&mut self, why: &'static str) {
@@ -225,7 +246,7 @@ impl Stack {
         if !sent {
             return None;
         }
-        response.copy_from(&server.echo, is_invite, None);
+        response.copy_from(&server.echo, server.creates_dialog(), None);
         response.headers.set(HeaderName::Server, product);
         let bytes = wire::write_response(&response);
         // A 2xx to an INVITE is repeated by its session until the ACK comes, not by the transaction.
@@ -272,7 +293,16 @@ impl Stack {
 pub(super) const fn is_ours(method: &Method) -> bool {
     matches!(
         method,
-        Method::Invite | Method::Ack | Method::Cancel | Method::Bye | Method::Options | Method::Info | Method::Update
+        Method::Invite
+            | Method::Ack
+            | Method::Cancel
+            | Method::Bye
+            | Method::Options
+            | Method::Info
+            | Method::Update
+            | Method::Refer
+            | Method::Notify
+            | Method::Subscribe
     )
 }
 

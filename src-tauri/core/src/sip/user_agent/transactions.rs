@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
 
 use super::path::Path;
+use super::usages::UsageId;
 use super::{RegistrationId, SessionId};
 use crate::flow::{Destination, Flow, FlowId};
 use crate::sip::dialog::Dialog;
@@ -23,6 +24,8 @@ pub(super) enum Purpose {
     Reinvite(SessionId),
     Info(SessionId),
     Bye(SessionId),
+    /// REFER and its reports, SUBSCRIBE, PUBLISH, MESSAGE.
+    Usage(UsageId),
     /// Nobody waits for the answer: CANCEL, or the BYE to a surplus fork.
     Nothing,
 }
@@ -376,6 +379,11 @@ impl Client {
 }
 
 impl Server {
+    /// Whether an answer to it may make a dialog, and then repeats Record-Route.
+    pub(super) const fn creates_dialog(&self) -> bool {
+        self.key.method.creates_dialog()
+    }
+
     fn next_timeout(&self) -> Option<Instant> {
         match &self.machine {
             ServerMachine::Invite(machine) => machine.next_timeout(),

@@ -49,7 +49,7 @@ impl Session {
         }
     }
 
-    fn is_in_order(&mut self, request: &Request) -> bool {
+    pub(super) fn is_in_order(&mut self, request: &Request) -> bool {
         let Ok(cseq) = request.headers.cseq() else { return false };
         let dialog = match &mut self.phase {
             Phase::Ringing(ringing) => &mut ringing.dialog,
