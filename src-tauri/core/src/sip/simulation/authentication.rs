@@ -148,7 +148,7 @@ fn next_nonce_is_used_at_once_if_the_server_proves_itself() {
     lone.answer(401, &[(WWW, &asked.to_string())]);
     let password = Pii::new("secret".to_owned());
     let login = Login { user: "7001", password: &password };
-    let mut say = |lone: &mut Lone, next: &str, proof: Option<&str>| {
+    let say = |lone: &mut Lone, next: &str, proof: Option<&str>| {
         let sent = lone.last_request();
         let proof = proof
             .map_or_else(|| shown(&sent, HeaderName::Authorization, "far").response_auth(login, b""), str::to_owned);

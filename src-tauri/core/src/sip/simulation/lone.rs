@@ -7,7 +7,6 @@ use super::*;
 pub(super) struct Lone {
     pub ua: UserAgent,
     pub now: Instant,
-    pub start: Instant,
     pub flow: Flow,
     pub sent: Vec<(Destination, Message)>,
     pub events: Vec<Event>,
@@ -21,11 +20,9 @@ impl Lone {
     pub(super) fn seeded(transport: Transport, seed: [u8; 32]) -> Self {
         let config = Config { product: "Test".into(), ..Config::default() };
         let (local, remote) = ("10.0.0.1:5062".parse().unwrap(), "10.0.0.2:5060".parse().unwrap());
-        let start = Instant::now();
         Self {
             ua: UserAgent::new(config, seed),
-            now: start,
-            start,
+            now: Instant::now(),
             flow: Flow { id: FlowId(1), transport, local, remote },
             sent: Vec::new(),
             events: Vec::new(),
@@ -126,6 +123,17 @@ impl Lone {
             self.drain();
         }
         self.now = end;
+    }
+
+    /// Passes time until something is sent, and leaves that alone in [`Self::sent`].
+    pub(super) fn run_until_sent(&mut self) {
+        self.take_sent();
+        while self.sent.is_empty() {
+            let at = self.ua.poll_timeout().unwrap();
+            self.now = self.now.max(at);
+            self.ua.handle_timeout(self.now);
+            self.drain();
+        }
     }
 
     /// The machine sleeps for so long: no timer fires meanwhile.

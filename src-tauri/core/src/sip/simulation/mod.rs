@@ -9,10 +9,12 @@ mod forks;
 mod large;
 mod lone;
 mod loss;
+mod outbound;
 mod peer;
 mod registrar;
 mod requests;
 mod restoring;
+mod storm;
 mod timers;
 mod transfer;
 

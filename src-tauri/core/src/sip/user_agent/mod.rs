@@ -200,7 +200,7 @@ impl UserAgent {
         self.registrations.get(&id).map(Registration::identity).ok_or(Error::Unknown)
     }
 
-    /// What the registrar told with its last 200; `None` before the first and after a lost flow.
+    /// What the registrar told with its last 200; `None` before the first.
     pub fn binding(&self, id: RegistrationId) -> Option<&Binding> {
         self.registrations.get(&id)?.binding()
     }

@@ -33,6 +33,8 @@ pub(super) struct Registration {
     cseq: u32,
     /// When the last REGISTER was sent: the registrar counts from there on.
     sent_at: Instant,
+    /// The Contact of the last REGISTER that asked for a binding.
+    asked: Option<NameAddr>,
     /// The Contact that the registrar holds for us, as far as we know. One that a new flow has outdated is removed with
     /// the next REGISTER, lest calls go to a connection that is gone.
     bound: Option<NameAddr>,
@@ -107,6 +109,7 @@ impl Registration {
             local_tag: stack.random.token(12).into(),
             cseq: 0,
             sent_at: now,
+            asked: None,
             bound: None,
             former: Vec::new(),
             binding: None,
@@ -294,7 +297,8 @@ impl Registration {
     }
 
     fn handle_success(&mut self, now: Instant, stack: &mut Stack, response: &Response, first_seen: bool) {
-        let contact = self.contact(stack);
+        // Not what we would ask for now: this very answer may have told where we are.
+        let contact = self.asked.clone().unwrap_or_else(|| self.contact(stack));
         let instance = self.identity.outbound.as_ref().map(|outbound| &*outbound.instance);
         let ours = Ours { contact: &contact.uri, former: &self.former, instance };
         let Some(binding) = Binding::read(response, &ours, self.expires) else {
@@ -439,7 +443,7 @@ impl Registration {
         stack.send(now, &self.path, self.path.first_hop(), request, Purpose::Register(self.id))
     }
 
-    fn add_contacts(&self, stack: &Stack, request: &mut Request, wish: Wish) {
+    fn add_contacts(&mut self, stack: &Stack, request: &mut Request, wish: Wish) {
         if wish == Wish::RemoveAll {
             return request.headers.add(HeaderName::Contact, "*");
         }
@@ -452,6 +456,9 @@ impl Registration {
         let left = self.binding.iter().flat_map(|binding| &binding.former).take(MAX_FORMER);
         ended.extend(left.cloned().map(NameAddr::new));
         request.headers.add(HeaderName::Contact, contact.to_string());
+        if wish == Wish::Bind {
+            self.asked = Some(contact);
+        }
         for old in ended {
             request
                 .headers
