@@ -29,6 +29,7 @@ static CLASSES: [u8; 256] = classes();
 const TOKEN: u8 = 1;
 const HOST: u8 = 2;
 const NOT_IN_URI: u8 = 4;
+const NOT_IN_NAME: u8 = 8;
 
 const fn classes() -> [u8; 256] {
     let mut classes = [0; 256];
@@ -48,19 +49,24 @@ const fn classes() -> [u8; 256] {
         if byte <= b' ' || matches!(byte, 0x7f | b'<' | b'>' | b'"') {
             class |= NOT_IN_URI;
         }
+        if matches!(byte, b'"' | b'<' | b'>' | b',' | b' ' | b'\t') {
+            class |= NOT_IN_NAME;
+        }
         classes[index] = class;
         index += 1;
     }
     classes
 }
 
-pub(crate) fn is_host_name(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| CLASSES[usize::from(byte)] & HOST != 0)
+/// How long the host name at the start of `text` is.
+pub(crate) fn host_name_len(text: &str) -> usize {
+    text.bytes().position(|byte| CLASSES[usize::from(byte)] & HOST == 0).unwrap_or(text.len())
 }
 
 /// Whether white space, a control character, a bracket or a quotation mark is in it.
 pub(crate) fn breaks_uri(text: &str) -> bool {
-    text.bytes().any(|byte| CLASSES[usize::from(byte)] & NOT_IN_URI != 0)
+    // Sound URIs are the rule, so looking at all of one is cheaper than asking after every byte.
+    text.bytes().fold(0, |found, byte| found | CLASSES[usize::from(byte)]) & NOT_IN_URI != 0
 }
 
 pub fn is_token(text: &str) -> bool {
@@ -73,7 +79,10 @@ pub(crate) const fn is_ws(byte: u8) -> bool {
 }
 
 pub(crate) fn trim(text: &str) -> &str {
-    trim_start(trim_end(text))
+    match text.as_bytes() {
+        [first, .., last] if *first > b' ' && *last > b' ' => text,
+        _ => trim_start(trim_end(text)),
+    }
 }
 
 pub(crate) fn trim_start(text: &str) -> &str {
@@ -248,7 +257,7 @@ impl<'a> Iterator for ParamScan<'a> {
                 }
                 continue; // `;;` is common and harmless
             }
-            if name.bytes().any(|b| matches!(b, b'"' | b'<' | b'>' | b',' | b' ' | b'\t')) {
+            if name.bytes().any(|byte| CLASSES[usize::from(byte)] & NOT_IN_NAME != 0) {
                 return Some(Err(Malformed("a parameter name is not a token")));
             }
             return Some(Ok((name, value)));

@@ -110,21 +110,27 @@ impl HeaderName {
 
     /// Looks a name up, whatever its case, also in its compact form (RFC 3261 §7.3.3 and the registry of IANA).
     pub fn from_bytes(name: &[u8]) -> Option<Self> {
-        if let [letter] = name {
-            return Self::from_compact(*letter);
-        }
+        Self::at_start_of(name, name.len())
+    }
+
+    /// As [`Self::from_bytes`] of the first `length` bytes; the more stand behind them, the faster.
+    pub(crate) fn at_start_of(bytes: &[u8], length: usize) -> Option<Self> {
+        let (name, mask) = (bytes.get(..length)?, MASKS.get(length)?);
         let (Some(first), Some(last)) = (name.first(), name.last()) else { return None };
-        if name.len() > LONGEST {
-            return None;
+        if length == 1 {
+            return Self::from_compact(*first);
         }
-        let mut padded = [0; PADDED];
-        padded[..name.len()].copy_from_slice(name);
-        let folded = fold_case(padded);
-        let mut slot = slot(name.len(), *first, *last);
-        while let Some(found) = FOLDED.get(usize::from(TABLE[slot])) {
-            if *found == folded && NAMES[usize::from(TABLE[slot])].1.len() == name.len() {
-                // Folding turns a carriage return into a hyphen.
-                return (!name.contains(&b'\r')).then_some(NAMES[usize::from(TABLE[slot])].0);
+        let padded = bytes.first_chunk::<PADDED>().copied().unwrap_or_else(|| {
+            let mut padded = [0; PADDED];
+            padded[..length].copy_from_slice(name);
+            padded
+        });
+        let words = words(padded);
+        let mut slot = slot(length, *first, *last);
+        while let Some(name) = FOLDED.get(usize::from(TABLE[slot])) {
+            let matches = |at: usize| words[at] & mask[at] | name.case[at] == name.lower[at];
+            if matches(0) && matches(1) && matches(2) {
+                return Some(NAMES[usize::from(TABLE[slot])].0);
             }
             slot = (slot + 1) % TABLE.len();
         }
@@ -204,33 +210,56 @@ const LONGEST: usize = 20;
 const PADDED: usize = 24;
 const EMPTY: u8 = u8::MAX;
 
-/// Every name of [`NAMES`], folded for comparison in three words.
-static FOLDED: [[u64; 3]; NAMES.len()] = folded_names();
+/// A name for comparison in three words.
+struct Folded {
+    lower: [u64; 3],
+    /// The bit that makes a letter lower case, where there are letters.
+    case: [u64; 3],
+}
 
-const fn folded_names() -> [[u64; 3]; NAMES.len()] {
-    let mut folded = [[0; 3]; NAMES.len()];
+static FOLDED: [Folded; NAMES.len()] = folded_names();
+
+const fn folded_names() -> [Folded; NAMES.len()] {
+    let mut folded = [const { Folded { lower: [0; 3], case: [0; 3] } }; NAMES.len()];
     let mut index = 0;
     while index < NAMES.len() {
         let name = NAMES[index].1.as_bytes();
         assert!(name.len() <= LONGEST, "LONGEST is too small");
-        let mut padded = [0; PADDED];
+        let (mut lower, mut case) = ([0; PADDED], [0; PADDED]);
         let mut at = 0;
         while at < name.len() {
-            padded[at] = name[at];
+            lower[at] = name[at].to_ascii_lowercase();
+            case[at] = if name[at].is_ascii_alphabetic() { 0x20 } else { 0 };
             at += 1;
         }
-        folded[index] = fold_case(padded);
+        folded[index] = Folded { lower: words(lower), case: words(case) };
         index += 1;
     }
     folded
 }
 
-/// Sets the bit that makes a letter lower case in every byte. Of the bytes that may stand in a name, no two become alike
-/// but the two cases of a letter.
-const fn fold_case(padded: [u8; PADDED]) -> [u64; 3] {
-    const CASE: u64 = u64::MAX / 255 * 0x20;
+const fn words(padded: [u8; PADDED]) -> [u64; 3] {
     let (words, _) = padded.as_chunks::<8>();
-    [u64::from_le_bytes(words[0]) | CASE, u64::from_le_bytes(words[1]) | CASE, u64::from_le_bytes(words[2]) | CASE]
+    [u64::from_le_bytes(words[0]), u64::from_le_bytes(words[1]), u64::from_le_bytes(words[2])]
+}
+
+/// By the length of a name: which bytes of the words it has.
+static MASKS: [[u64; 3]; LONGEST + 1] = masks();
+
+const fn masks() -> [[u64; 3]; LONGEST + 1] {
+    let mut masks = [[0; 3]; LONGEST + 1];
+    let mut length = 0;
+    while length <= LONGEST {
+        let mut padded = [0; PADDED];
+        let mut at = 0;
+        while at < length {
+            padded[at] = u8::MAX;
+            at += 1;
+        }
+        masks[length] = words(padded);
+        length += 1;
+    }
+    masks
 }
 
 /// Indices into [`NAMES`], hashed by [`slot`] with linear probing; mostly empty, so that a name is found, or known to be

@@ -33,32 +33,32 @@ pub struct Header<'a> {
 }
 
 /// Where a header stands in the text.
-#[derive(Clone, Copy)]
-struct Field {
-    known: Option<HeaderName>,
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Field {
+    pub known: Option<HeaderName>,
     /// Empty where the name is known.
-    name: Span,
-    value: Span,
+    pub name: Span,
+    pub value: Span,
 }
 
 /// A piece of the text. Texts stay far below 4 GiB: those of messages below 256 KiB, others are ours.
-#[derive(Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Span {
-    pub start: u32,
-    pub end: u32,
+    start: u32,
+    end: u32,
 }
 
 impl Span {
-    pub(crate) fn new(start: usize, end: usize) -> Self {
-        Self { start: u32::try_from(start).unwrap_or(u32::MAX), end: u32::try_from(end).unwrap_or(u32::MAX) }
+    pub(crate) const fn new(start: usize, end: usize) -> Self {
+        Self { start: start as u32, end: end as u32 }
     }
 
-    fn of(self, text: &str) -> &str {
+    pub(crate) fn of(self, text: &str) -> &str {
         text.get(self.start as usize..self.end as usize).unwrap_or_default()
     }
 
     fn len(self) -> usize {
-        (self.end - self.start) as usize
+        self.end.saturating_sub(self.start) as usize
     }
 }
 
@@ -163,28 +163,19 @@ impl Headers {
         }
     }
 
-    /// For the parser: a text in which the headers stand that [`Self::push_span`] will name.
-    pub(crate) fn from_text(text: String) -> Self {
-        Self { text, fields: Vec::with_capacity(20), waste: 0 }
+    /// For the parser: a text, and where in it the headers stand.
+    pub(crate) const fn from_text(text: String, fields: Vec<Field>) -> Self {
+        Self { text, fields, waste: 0 }
     }
 
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
 
-    pub(crate) fn push_span(&mut self, known: Option<HeaderName>, name: Span, value: Span) {
-        self.fields.push(Field { known, name, value });
-    }
-
-    /// Appends to the text without making a header of it.
-    pub(crate) fn append(&mut self, piece: &str) -> Span {
+    fn append(&mut self, piece: &str) -> Span {
         let start = self.text.len();
         self.text.push_str(piece);
         Span::new(start, self.text.len())
-    }
-
-    pub(crate) fn value_of(&self, span: Span) -> &str {
-        span.of(&self.text)
     }
 
     fn header(&self, field: &Field) -> Header<'_> {

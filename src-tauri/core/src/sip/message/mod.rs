@@ -15,7 +15,7 @@ use std::str::FromStr;
 pub(crate) use access::scan_cseq;
 pub use access::{CSeq, Contacts, HeaderAccess};
 pub use header_name::HeaderName;
-pub(crate) use headers::Span;
+pub(crate) use headers::{Field, Span};
 pub use headers::{Header, Headers};
 pub use reason_phrase::reason_phrase;
 pub use via::Via;

@@ -8,7 +8,7 @@ use super::Malformed;
 use super::grammar::{
     ParamScan, Params, find_byte, is_token, is_ws, param, set_param, split_at_byte, trim, trim_start,
 };
-use crate::sip::uri::{check_host, host_addr, host_text, parse_port, write_params};
+use crate::sip::uri::{host_addr, host_text, is_host, parse_port, split_host, write_params};
 
 /// The prefix of every branch made by RFC 3261 (§8.1.1.7).
 pub const MAGIC_COOKIE: &str = "z9hG4bK";
@@ -95,7 +95,7 @@ impl FromStr for Via {
 
 impl fmt::Display for Via {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sound = |text: &str| is_token(text) || check_host(text).is_ok();
+        let sound = |text: &str| is_token(text) || is_host(text);
         let transport = if is_token(&self.transport) { &self.transport } else { "UDP" };
         let host = if sound(&self.host) { &self.host } else { "invalid" };
         write!(f, "SIP/2.0/{transport} {host}")?;
@@ -124,16 +124,8 @@ impl<'a> ViaScan<'a> {
         if !is_token(trim(protocol)) || !is_token(trim(version)) || !is_token(transport) {
             return Err(Malformed("the protocol of a Via is malformed"));
         }
-        let (sent_by, params) = rest.split_at(find_byte(rest, |byte| byte == b';').unwrap_or(rest.len()));
-        let sent_by = trim(sent_by);
-        let host_end = if sent_by.starts_with('[') {
-            sent_by.find(']').map_or(sent_by.len(), |end| end + 1)
-        } else {
-            find_byte(sent_by, |byte| byte == b':').unwrap_or(sent_by.len())
-        };
-        let (host, port) = sent_by.split_at(host_end);
-        let host = trim(host);
-        check_host(host)?;
+        let (host, rest) = split_host(trim_start(rest))?;
+        let (port, params) = rest.split_at(find_byte(rest, |byte| byte == b';').unwrap_or(rest.len()));
         let port = match trim(port) {
             "" => None,
             port => Some(parse_port(trim(port.strip_prefix(':').ok_or(Malformed("a sent-by is malformed"))?))?),

@@ -2,7 +2,7 @@
 
 use super::{Uri, host_addr};
 use crate::sip::message::Malformed;
-use crate::sip::message::grammar::{ParamScan, breaks_uri, find_byte, is_host_name, split_at_byte};
+use crate::sip::message::grammar::{ParamScan, breaks_uri, find_byte, host_name_len, split_at_byte};
 
 /// The parts of a URI, borrowed from the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,13 +22,17 @@ impl<'a> UriScan<'a> {
         if breaks_uri(text) {
             return Err(Malformed("a URI holds white space, a control character or a bracket"));
         }
+        let bare = Self { scheme: "", user: None, password: None, host: "", port: None, params: "", headers: None };
+        if let Some(rest) = text.strip_prefix("sip:") {
+            return Self { scheme: "sip", ..bare }.sip(rest);
+        }
         let (scheme, rest) = split_at_byte(text, |byte| byte == b':').ok_or(Malformed("a URI has no scheme"))?;
         if !scheme.starts_with(|c: char| c.is_ascii_alphabetic())
             || !scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
         {
             return Err(Malformed("the scheme of a URI is malformed"));
         }
-        let bare = Self { scheme, user: None, password: None, host: "", port: None, params: "", headers: None };
+        let bare = Self { scheme, ..bare };
         if scheme.eq_ignore_ascii_case("sip") || scheme.eq_ignore_ascii_case("sips") {
             bare.sip(rest)
         } else if rest.is_empty() {
@@ -56,13 +60,7 @@ impl<'a> UriScan<'a> {
         if user == Some("") {
             return Err(Malformed("the user part of a URI is empty"));
         }
-        let host_end = if rest.starts_with('[') {
-            rest.find(']').ok_or(Malformed("an IPv6 reference is not closed"))? + 1
-        } else {
-            find_byte(rest, |byte| matches!(byte, b':' | b';' | b'?')).unwrap_or(rest.len())
-        };
-        let (host, mut rest) = rest.split_at(host_end);
-        check_host(host)?;
+        let (host, mut rest) = split_host(rest)?;
         let mut port = None;
         if let Some(behind) = rest.strip_prefix(':') {
             let end = find_byte(behind, |byte| matches!(byte, b';' | b'?')).unwrap_or(behind.len());
@@ -95,10 +93,22 @@ impl<'a> UriScan<'a> {
     }
 }
 
-/// A host name, an IPv4 address or a bracketed IPv6 address.
-pub(crate) fn check_host(host: &str) -> Result<(), Malformed> {
-    let sound = if host.starts_with('[') { host_addr(host).is_some() } else { is_host_name(host) };
-    if sound { Ok(()) } else { Err(Malformed("a host is neither a name nor an address")) }
+/// The host name, IPv4 address or bracketed IPv6 address at the start of `text`, and what is behind it.
+pub(crate) fn split_host(text: &str) -> Result<(&str, &str), Malformed> {
+    let end = if text.starts_with('[') {
+        let end = text.find(']').ok_or(Malformed("an IPv6 reference is not closed"))? + 1;
+        host_addr(&text[..end]).map_or(0, |_| end)
+    } else {
+        host_name_len(text)
+    };
+    if end == 0 {
+        return Err(Malformed("a host is neither a name nor an address"));
+    }
+    Ok(text.split_at(end))
+}
+
+pub(crate) fn is_host(text: &str) -> bool {
+    split_host(text).is_ok_and(|(_, behind)| behind.is_empty())
 }
 
 pub(crate) fn parse_port(text: &str) -> Result<u16, Malformed> {

@@ -159,11 +159,11 @@ impl Iterator for StreamFramer {
 /// Content-Length of a head; absent counts as 0 (a peer that leaves it out while it sends a body breaks the stream, and
 /// is found out by what follows). `None` when it is malformed, or stands twice with different values.
 fn stream_content_length(head: &[u8]) -> Option<usize> {
-    let mut lines = Lines::default();
-    lines.start_line(head);
+    let mut lines = Lines::new(head);
+    lines.start_line();
     let mut found = None;
-    while let Some(line) = lines.header(head) {
-        if HeaderName::from_bytes(&head[line.start..line.name_end]) == Some(HeaderName::ContentLength) {
+    while let Some(line) = lines.header() {
+        if line.known == Some(HeaderName::ContentLength) {
             let length = content_length(&head[line.value.0..line.value.1])?;
             if found.is_some_and(|earlier| earlier != length) {
                 return None;

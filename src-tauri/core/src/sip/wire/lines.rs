@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use memchr::memmem::Finder;
 use memchr::{memchr, memchr_iter};
 
+use crate::sip::message::HeaderName;
 use crate::sip::message::grammar::{is_token_byte, is_ws};
 
 /// The length of the head (start line and headers) up to the empty line, searched from `from`; the body starts 4 bytes
@@ -35,81 +36,114 @@ const STRAY: usize = 16;
 static HEAD_END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\r\n\r\n"));
 static LINE_END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\r\n"));
 
-/// Walks over the lines of a head, which ends in front of its empty line. The head is handed in at every step, so that
-/// it may stand in a text that grows.
-#[derive(Debug, Default)]
-pub(super) struct Lines {
+/// Walks over the lines of a head, from a message or from a head alone; stops at the empty line.
+#[derive(Debug)]
+pub(super) struct Lines<'a> {
+    bytes: &'a [u8],
     at: usize,
     /// Line feeds met that end no line.
     stray: usize,
+    ended: bool,
 }
 
-/// One header: where its name and its value stand in the head.
+/// One header: where its name and its value stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct HeaderLine {
-    pub start: usize,
-    /// The name is a token, so ASCII.
-    pub name_end: usize,
+    /// `None` for a name that we do not know; it is a token all the same, so ASCII.
+    pub known: Option<HeaderName>,
+    pub name: (usize, usize),
     /// Trimmed. May hold line breaks: those of folding (RFC 3261 §7.3.1), or lone CR and LF.
     pub value: (usize, usize),
 }
 
-impl Lines {
+impl<'a> Lines<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0, stray: 0, ended: false }
+    }
+
     /// The request or status line, which is never folded.
-    pub(super) fn start_line(&mut self, head: &[u8]) -> (usize, usize) {
-        self.line(head, false).unwrap_or_default()
+    pub(super) fn start_line(&mut self) -> (usize, usize) {
+        self.line(false).unwrap_or_default()
     }
 
     /// The next header. Lines that do not begin with a token and a colon are passed over: a malformed header that is not
     /// needed is no reason to lose a message (RFC 3261 §8.2); one that is needed will be missed.
-    pub(super) fn header(&mut self, head: &[u8]) -> Option<HeaderLine> {
+    pub(super) fn header(&mut self) -> Option<HeaderLine> {
         loop {
-            let (start, end) = self.line(head, true)?;
-            let line = &head[start..end];
-            let name_len = line.iter().position(|byte| !is_token_byte(*byte)).unwrap_or(line.len());
-            let colon = name_len + line[name_len..].iter().take_while(|byte| is_ws(**byte)).count();
-            if name_len > 0 && line.get(colon) == Some(&b':') {
-                let value = trim_bytes(&line[colon + 1..]);
-                let from = start + colon + 1 + (line[colon + 1..].len() - trim_start(&line[colon + 1..]).len());
-                return Some(HeaderLine { start, name_end: start + name_len, value: (from, from + value.len()) });
+            let (start, end) = self.line(true)?;
+            let line = &self.bytes[start..end];
+            let Some(colon) = find_colon(line) else { continue };
+            let name = trim_end(&line[..colon]);
+            let known = HeaderName::at_start_of(&self.bytes[start..], name.len());
+            if known.is_none() && (name.is_empty() || !name.iter().all(|byte| is_token_byte(*byte))) {
+                continue;
             }
+            let value = trim_start(&line[colon + 1..]);
+            let value_start = end - value.len();
+            let value = (value_start, value_start + trim_end(value).len());
+            return Some(HeaderLine { known, name: (start, start + name.len()), value });
         }
     }
 
+    pub(super) fn bytes(&self, (start, end): (usize, usize)) -> &'a [u8] {
+        &self.bytes[start..end]
+    }
+
+    /// Where the head ends and what is behind the empty line; `None` when there has been none.
+    pub(super) fn body(&self) -> Option<(usize, &'a [u8])> {
+        self.ended.then(|| (self.at, &self.bytes[self.at + 2..]))
+    }
+
     /// The next line without its CRLF, continuation lines included.
-    fn line(&mut self, head: &[u8], foldable: bool) -> Option<(usize, usize)> {
+    fn line(&mut self, foldable: bool) -> Option<(usize, usize)> {
         let (start, mut from) = (self.at, self.at);
-        if start >= head.len() {
+        if self.ended || start >= self.bytes.len() {
             return None;
         }
-        while let Some(at) = self.line_end(head, from) {
-            if foldable && matches!(head.get(at + 2), Some(b' ' | b'\t')) {
+        while let Some(at) = self.line_end(from) {
+            if foldable && matches!(self.bytes.get(at + 2), Some(b' ' | b'\t')) {
                 from = at + 2;
+            } else if at == start {
+                self.ended = true;
+                return None;
             } else {
                 self.at = at + 2;
                 return Some((start, at));
             }
         }
-        self.at = head.len();
+        self.at = self.bytes.len();
         Some((start, self.at))
     }
 
     /// Where the next CRLF stands.
-    fn line_end(&mut self, head: &[u8], mut from: usize) -> Option<usize> {
+    fn line_end(&mut self, mut from: usize) -> Option<usize> {
         while self.stray <= STRAY {
-            let at = from + memchr(b'\n', &head[from..])?;
+            let at = from + memchr(b'\n', self.bytes.get(from..)?)?;
             // A carriage return in front of `from` has been part of another line end.
-            if at > from && head[at - 1] == b'\r' {
+            if at > from && self.bytes[at - 1] == b'\r' {
                 return Some(at - 1);
             }
             (from, self.stray) = (at + 1, self.stray + 1);
         }
-        LINE_END.find(&head[from..]).map(|at| from + at)
+        LINE_END.find(self.bytes.get(from..)?).map(|at| from + at)
     }
 }
 
-pub(super) fn trim_bytes(bytes: &[u8]) -> &[u8] {
-    let bytes = trim_start(bytes);
+/// Names are short: eight bytes at a time need one step or two.
+fn find_colon(line: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::MAX / 255;
+    let (words, rest) = line.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let differs = u64::from_le_bytes(*word) ^ (ONES * b':' as u64);
+        let equal = differs.wrapping_sub(ONES) & !differs & (ONES * 0x80);
+        if equal != 0 {
+            return Some(index * 8 + equal.trailing_zeros() as usize / 8);
+        }
+    }
+    rest.iter().position(|byte| *byte == b':').map(|at| words.len() * 8 + at)
+}
+
+pub(super) fn trim_end(bytes: &[u8]) -> &[u8] {
     let end = bytes.iter().rposition(|byte| !is_ws(*byte)).map_or(0, |last| last + 1);
     &bytes[..end]
 }
@@ -123,13 +157,14 @@ fn trim_start(bytes: &[u8]) -> &[u8] {
 pub(super) fn has_control(bytes: &[u8]) -> bool {
     const ONES: u64 = u64::MAX / 255;
     const HIGH: u64 = ONES * 0x80;
-    let (words, rest) = bytes.as_chunks::<8>();
-    let found = words.iter().fold(0, |found, word| {
+    let marks = |word: &[u8; 8]| {
         let word = u64::from_le_bytes(*word);
         let delete = word ^ (ONES * 0x7f);
-        found | word.wrapping_sub(ONES * 0x20) & !word | delete.wrapping_sub(ONES) & !delete
-    });
-    found & HIGH != 0 || rest.iter().any(u8::is_ascii_control)
+        word.wrapping_sub(ONES * 0x20) & !word | delete.wrapping_sub(ONES) & !delete
+    };
+    let Some(last) = bytes.last_chunk::<8>() else { return bytes.iter().any(u8::is_ascii_control) };
+    // The last word overlaps the one in front of it.
+    bytes.as_chunks::<8>().0.iter().fold(marks(last), |found, word| found | marks(word)) & HIGH != 0
 }
 
 /// The value on one line, trimmed: folding becomes one space, other control characters too.
@@ -143,19 +178,15 @@ pub(super) fn unfold(value: &str) -> String {
         at += found;
         if bytes[at] == b'\r' && bytes.get(at + 1) == Some(&b'\n') {
             at += bytes[at..].iter().take_while(|byte| is_ws(**byte)).count();
-            plain.truncate(trim_bytes_end(plain.as_bytes()));
+            plain.truncate(trim_end(plain.as_bytes()).len());
         } else {
             at += 1;
         }
         plain.push(' ');
     }
     plain.push_str(&value[at..]);
+    plain.truncate(trim_end(plain.as_bytes()).len());
     let start = plain.len() - trim_start(plain.as_bytes()).len();
-    plain.truncate(trim_bytes_end(plain.as_bytes()).max(start));
     plain.drain(..start);
     plain
-}
-
-fn trim_bytes_end(bytes: &[u8]) -> usize {
-    bytes.iter().rposition(|byte| !is_ws(*byte)).map_or(0, |last| last + 1)
 }

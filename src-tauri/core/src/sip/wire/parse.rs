@@ -2,11 +2,12 @@
 
 use memchr::memchr;
 
-use super::lines::{HeaderLine, Lines, has_control, head_len, unfold};
+use super::lines::{HeaderLine, Lines, has_control, unfold};
 use super::{MAX_HEADERS, MAX_MESSAGE};
-use crate::sip::message::grammar::{ParamScan, is_token, split_commas};
+use crate::sip::message::grammar::{ParamScan, find_byte, is_token, split_at_byte, split_commas, trim, trim_end};
 use crate::sip::message::{
-    HeaderAccess, HeaderName, Headers, Malformed, Message, Request, Response, Span, ViaScan, reason_phrase, scan_cseq,
+    Field, HeaderAccess, HeaderName, Headers, Malformed, Message, Request, Response, Span, ViaScan, reason_phrase,
+    scan_cseq,
 };
 use crate::sip::uri::{NameAddrScan, UriScan};
 
@@ -38,43 +39,50 @@ pub fn parse(bytes: &[u8]) -> Result<Message, ParseError> {
     }
     let start = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n')).ok_or(ParseError::KeepAlive)?;
     let bytes = &bytes[start..];
-    // Such a head without end is read as far as it goes, to answer 400 if it is a request.
-    let head_end = head_len(bytes, 0);
-    let (head, body) = match head_end {
-        Some(end) => (&bytes[..end], &bytes[end + 4..]),
-        None => (bytes, &[][..]),
+    let mut lines = Lines::new(bytes);
+    let mut collected = Collected::new(&mut lines);
+    let (head, body) = match lines.body() {
+        Some((end, body)) => (&bytes[..end], body),
+        None => {
+            // Such a head is read as far as it goes, to answer 400 if it is a request.
+            collected.complain("the headers are not ended by an empty line");
+            (bytes, &[][..])
+        }
     };
-    // Checking first is several times faster than `from_utf8_lossy` alone, and nearly every head is sound.
-    let head = match std::str::from_utf8(head) {
-        Ok(head) => head.to_owned(),
-        Err(_) => String::from_utf8_lossy(head).into_owned(),
+    let (text, collected) = match std::str::from_utf8(head) {
+        Ok(text) => (text.to_owned(), collected),
+        Err(_) => {
+            let text = String::from_utf8_lossy(head).into_owned();
+            let mut again = Collected::new(&mut Lines::new(text.as_bytes()));
+            // What has no end now has had one before, or has been complained of.
+            again.fault = again.fault.or(collected.fault);
+            (text, again)
+        }
     };
-    let (start_line, mut collected) = Collected::new(head);
-    if head_end.is_none() {
-        collected.complain("the headers are not ended by an empty line");
-    }
+    let mut collected = collected;
     let body = collected.cut(body);
-    let is_response = collected.headers.value_of(start_line).get(..4).is_some_and(|it| it.eq_ignore_ascii_case("SIP/"));
-    if is_response { response(start_line, collected, body) } else { request(start_line, collected, body) }
+    let read = collected.read(text);
+    let is_response = read.start_line().get(..4).is_some_and(|start| start.eq_ignore_ascii_case("SIP/"));
+    if is_response { response(read, body) } else { request(read, body) }
 }
 
-fn request(start_line: Span, collected: Collected, body: &[u8]) -> Result<Message, ParseError> {
-    let line = RequestLine::read(collected.headers.value_of(start_line))
+fn request(read: Read, body: &[u8]) -> Result<Message, ParseError> {
+    let line = RequestLine::read(read.start_line())
         .ok_or(ParseError::Unanswerable("the first line is neither a request line nor a status line"))?;
-    let (mut status, mut fault) = (400, collected.fault);
+    let (mut status, mut fault) = (400, read.fault);
     if line.has_stray_spaces {
         fault = fault.or(Some("the request line has spaces where none may stand"));
     }
     if !line.version.eq_ignore_ascii_case("SIP/2.0") {
         (status, fault) = (505, Some("the version is not SIP/2.0"));
     }
-    fault = fault.or_else(|| collected.mandatory_fault(Some(line.method)));
-    let read = UriScan::new(line.uri).and_then(UriScan::to_owned).and_then(|uri| Ok((uri, line.method.parse()?)));
-    match (fault, read) {
+    fault = fault.or_else(|| read.mandatory_fault(Some(line.method)));
+    let parts = UriScan::new(line.uri).and_then(UriScan::to_owned).and_then(|uri| Ok((uri, line.method.parse()?)));
+    match (fault, parts) {
         (None, Ok((uri, method))) => {
-            Ok(Message::Request(Request { method, uri, headers: collected.headers, body: body.to_vec() }))
+            Ok(Message::Request(Request { method, uri, headers: read.headers, body: body.to_vec() }))
         }
-        (Some(why), _) | (None, Err(Malformed(why))) => Err(answer(line.method, status, why, &collected.headers)),
+        (Some(why), _) | (None, Err(Malformed(why))) => Err(answer(line.method, status, why, &read.headers)),
     }
 }
 
@@ -89,10 +97,11 @@ impl<'a> RequestLine<'a> {
     /// `None` for a line that does not speak of SIP at all, which is not answered; one with stray spaces is (RFC 4475
     /// §3.1.2.8, §3.1.2.9).
     fn read(line: &'a str) -> Option<Self> {
-        let (method, rest) = line.split_once(' ')?;
-        let (uri, rest) = rest.split_once(' ')?;
-        let has_stray_spaces = rest.contains(' ') || uri.is_empty();
-        let version = rest.trim_end().rsplit(' ').next().unwrap_or_default();
+        let space = |byte| byte == b' ';
+        let (method, rest) = split_at_byte(line, space)?;
+        let (uri, rest) = split_at_byte(rest, space)?;
+        let has_stray_spaces = uri.is_empty() || find_byte(rest, space).is_some();
+        let version = trim_end(rest).rsplit(' ').next().unwrap_or_default();
         let is_sip = version.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("SIP/"));
         (is_sip && is_token(method)).then_some(Self { method, uri, version, has_stray_spaces })
     }
@@ -113,81 +122,67 @@ fn answer(method: &str, status: u16, why: &'static str, headers: &Headers) -> Pa
     ParseError::Answerable { why, response: Box::new(response) }
 }
 
-fn response(start_line: Span, collected: Collected, body: &[u8]) -> Result<Message, ParseError> {
-    let line = collected.headers.value_of(start_line);
+fn response(read: Read, body: &[u8]) -> Result<Message, ParseError> {
+    let line = read.start_line();
     let (version, rest) = line.split_once(' ').unwrap_or((line, ""));
     let (code, reason) = rest.split_once(' ').unwrap_or((rest, ""));
     let status = match code.as_bytes() {
         [b'1'..=b'6', b'0'..=b'9', b'0'..=b'9'] => code.parse::<u16>().ok(),
         _ => None,
     };
-    let fault = collected.fault.or_else(|| collected.mandatory_fault(None));
     if !version.eq_ignore_ascii_case("SIP/2.0") {
         return Err(ParseError::Unanswerable("the version is not SIP/2.0"));
     }
-    match (fault, status) {
+    match (read.fault.or_else(|| read.mandatory_fault(None)), status) {
         (None, Some(status)) => {
-            let reason = if has_control(reason.as_bytes()) { unfold(reason) } else { reason.trim().to_owned() };
-            Ok(Message::Response(Response { status, reason, headers: collected.headers, body: body.to_vec() }))
+            let reason = if has_control(reason.as_bytes()) { unfold(reason) } else { trim(reason).to_owned() };
+            Ok(Message::Response(Response { status, reason, headers: read.headers, body: body.to_vec() }))
         }
         (why, _) => Err(ParseError::Unanswerable(why.unwrap_or("the status code is not one"))),
     }
 }
 
-/// The headers of a message, and the first thing found wrong with it.
+/// Where in a head the headers stand, and the first thing found wrong with it.
 struct Collected {
-    headers: Headers,
+    start_line: Span,
+    fields: Vec<Field>,
+    /// A value holds control characters, as those of folding.
+    is_rough: bool,
     content_length: Option<usize>,
     fault: Option<&'static str>,
     /// A bit for every name that has been met.
     seen: u128,
-    /// Where the headers stand that must be there.
-    via: Option<Span>,
-    from: Option<Span>,
-    to: Option<Span>,
-    call_id: Option<Span>,
-    cseq: Option<Span>,
 }
 
 impl Collected {
-    /// Reads a head; also where its start line stands.
-    fn new(head: String) -> (Span, Self) {
+    fn new(lines: &mut Lines<'_>) -> Self {
+        let start_line = lines.start_line();
         let mut collected = Self {
-            headers: Headers::from_text(head),
+            start_line: Span::new(start_line.0, start_line.1),
+            fields: Vec::with_capacity(20),
+            is_rough: false,
             content_length: None,
             fault: None,
             seen: 0,
-            via: None,
-            from: None,
-            to: None,
-            call_id: None,
-            cseq: None,
         };
-        // What is unfolded goes behind the head, so that the head is looked at piece by piece.
-        let mut position = Lines::default();
-        let start_line = position.start_line(collected.headers.text().as_bytes());
-        let end = collected.headers.text().len();
         let mut count = 0;
-        while let Some(line) = position.header(&collected.headers.text().as_bytes()[..end]) {
+        while let Some(line) = lines.header() {
             count += 1;
-            if count > MAX_HEADERS {
-                collected.complain("more than 256 headers");
-                break;
+            match count {
+                ..=MAX_HEADERS => collected.take(&line, lines.bytes(line.value)),
+                _ => collected.complain("more than 256 headers"),
             }
-            collected.take(line);
         }
-        (Span::new(start_line.0, start_line.1), collected)
+        collected
     }
 
     fn complain(&mut self, why: &'static str) {
         self.fault.get_or_insert(why);
     }
 
-    fn take(&mut self, line: HeaderLine) {
-        let text = self.headers.text();
-        let name = HeaderName::from_bytes(&text.as_bytes()[line.start..line.name_end]);
-        let value = &text[line.value.0..line.value.1];
-        if let Some(known) = name {
+    fn take(&mut self, line: &HeaderLine, value: &[u8]) {
+        let mut name = Span::new(line.name.0, line.name.1);
+        if let Some(known) = line.known {
             let bit = 1 << (known as u8);
             let again = self.seen & bit != 0;
             self.seen |= bit;
@@ -195,28 +190,15 @@ impl Collected {
                 return self.complain(known.twice());
             }
             if known == HeaderName::ContentLength {
-                return match content_length(value.as_bytes()) {
+                return match content_length(value) {
                     Some(length) => self.content_length = Some(length),
                     None => self.complain("Content-Length is not a number"),
                 };
             }
+            name = Span::default();
         }
-        let value = if has_control(value.as_bytes()) {
-            let unfolded = unfold(value);
-            self.headers.append(&unfolded)
-        } else {
-            Span::new(line.value.0, line.value.1)
-        };
-        match name {
-            Some(HeaderName::Via) => drop(self.via.get_or_insert(value)),
-            Some(HeaderName::From) => self.from = Some(value),
-            Some(HeaderName::To) => self.to = Some(value),
-            Some(HeaderName::CallId) => self.call_id = Some(value),
-            Some(HeaderName::CSeq) => self.cseq = Some(value),
-            _ => {}
-        }
-        let other = if name.is_some() { Span::default() } else { Span::new(line.start, line.name_end) };
-        self.headers.push_span(name, other, value);
+        self.is_rough |= has_control(value);
+        self.fields.push(Field { known: line.known, name, value: Span::new(line.value.0, line.value.1) });
     }
 
     /// The body as long as Content-Length says.
@@ -230,8 +212,32 @@ impl Collected {
         }
     }
 
-    fn value(&self, span: Option<Span>) -> Option<&str> {
-        span.map(|span| self.headers.value_of(span))
+    /// `text` is what the places are places in.
+    fn read(mut self, mut text: String) -> Read {
+        if self.is_rough {
+            for field in &mut self.fields {
+                let value = field.value.of(&text);
+                if has_control(value.as_bytes()) {
+                    let unfolded = unfold(value);
+                    field.value = Span::new(text.len(), text.len() + unfolded.len());
+                    text.push_str(&unfolded);
+                }
+            }
+        }
+        Read { start_line: self.start_line, headers: Headers::from_text(text, self.fields), fault: self.fault }
+    }
+}
+
+/// A head that has been read.
+struct Read {
+    start_line: Span,
+    headers: Headers,
+    fault: Option<&'static str>,
+}
+
+impl Read {
+    fn start_line(&self) -> &str {
+        self.start_line.of(self.headers.text())
     }
 
     /// Whether Via, From, To, Call-ID and CSeq are there (RFC 3261 §8.1.1), can be read, and CSeq names the method.
@@ -242,7 +248,7 @@ impl Collected {
     fn check_mandatory(&self, method: Option<&str>) -> Result<(), Malformed> {
         // The whole topmost line; what is malformed further below is not ours to judge.
         let check_via = |via| check_params(ViaScan::new(via)?.params);
-        match self.value(self.via) {
+        match self.headers.value(HeaderName::Via) {
             None | Some("") => return Err(Malformed("Via is missing")),
             Some(one) if memchr(b',', one.as_bytes()).is_none() => check_via(one)?,
             Some(list) => {
@@ -251,17 +257,19 @@ impl Collected {
                 vias.try_for_each(check_via)?;
             }
         }
-        for (span, missing) in [(self.from, "From is missing"), (self.to, "To is missing")] {
-            let address = NameAddrScan::new(self.value(span).ok_or(Malformed(missing))?)?;
+        for (name, missing) in [(HeaderName::From, "From is missing"), (HeaderName::To, "To is missing")] {
+            let address = NameAddrScan::new(self.headers.value(name).ok_or(Malformed(missing))?)?;
             check_params(address.params)?;
             check_params(address.uri.params)?;
         }
-        match self.value(self.call_id) {
+        match self.headers.value(HeaderName::CallId) {
             None | Some("") => return Err(Malformed("Call-ID is missing")),
-            Some(call_id) if call_id.contains([' ', '\t']) => return Err(Malformed("Call-ID is not one word")),
+            Some(call_id) if find_byte(call_id, |byte| byte <= b' ').is_some() => {
+                return Err(Malformed("Call-ID is not one word"));
+            }
             Some(_) => {}
         }
-        let (_, named) = scan_cseq(self.value(self.cseq).ok_or(Malformed("CSeq is missing"))?)?;
+        let (_, named) = scan_cseq(self.headers.value(HeaderName::CSeq).ok_or(Malformed("CSeq is missing"))?)?;
         match method {
             Some(method) if method != named => Err(Malformed("the method of CSeq is not that of the request line")),
             None if !is_token(named) => Err(Malformed("CSeq names no method")),
