@@ -9,8 +9,8 @@ use super::message::{Contacts, HeaderAccess, HeaderName, Headers, Response};
 use super::uri::{NameAddr, Uri};
 
 /// Failures in a row that are retried soon: most troubles of a server are a restart of seconds, and an agent who is not
-/// reachable costs calls. Two more requests of each client for a whole outage are a bounded price.
-const SOON: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(8)];
+/// reachable costs calls. Three more requests of each client for a whole outage are a bounded price.
+const SOON: [Duration; 3] = [Duration::from_secs(2), Duration::from_secs(4), Duration::from_secs(8)];
 /// `base-time-all-fail` of RFC 5626 §4.5: the bound of the first wait behind the soon ones; it doubles from there.
 pub const BACK_OFF_BASE: Duration = Duration::from_secs(30);
 /// `max-time` of RFC 5626 §4.5. No wait is longer, unless the registrar asks for it by Retry-After.
@@ -164,7 +164,7 @@ pub fn refresh_after(granted: Duration) -> Duration {
 
 /// The upper bound of the wait after so many failures in a row (from 1); the wait itself is drawn from its upper half.
 ///
-/// RFC 5626 §4.5 has `min(max-time, base-time · 2^failures)`, here behind two tries that come soon.
+/// RFC 5626 §4.5 has `min(max-time, base-time · 2^failures)`, here behind the tries that come soon.
 pub fn back_off(failures: u32) -> Duration {
     let index = failures.max(1) - 1;
     match SOON.get(index as usize) {
@@ -304,7 +304,7 @@ mod tests {
     #[test]
     fn back_off_begins_soon_and_then_follows_rfc_5626() {
         let waits: Vec<u64> = [1, 2, 3, 4, 5, 6, 7, 8, 9, 60, u32::MAX].map(|n| back_off(n).as_secs()).into();
-        assert_eq!(waits, [2, 8, 30, 60, 120, 240, 480, 960, 1800, 1800, 1800]);
+        assert_eq!(waits, [2, 4, 8, 30, 60, 120, 240, 480, 960, 1800, 1800]);
     }
 
     #[test]
