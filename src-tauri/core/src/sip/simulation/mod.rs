@@ -12,6 +12,7 @@ mod loss;
 mod outbound;
 mod peer;
 mod registrar;
+mod replies;
 mod requests;
 mod restoring;
 mod storm;

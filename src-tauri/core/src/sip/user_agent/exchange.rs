@@ -186,11 +186,11 @@ impl Session {
         if !body.is_empty() {
             response.set_body("application/sdp", body);
         }
-        let flow = stack.transactions.server(request).map(|server| server.flow.id);
+        let destination = stack.transactions.server(request).map(|server| server.reply_to);
         let sent = stack.respond(now, request, response);
-        let exchange = match (flow, sent) {
-            (Some(flow), Some(bytes)) if is_invite => {
-                Exchange::Unacknowledged(Unacknowledged::new(now, stack, flow, cseq, bytes, offerless))
+        let exchange = match (destination, sent) {
+            (Some(destination), Some(bytes)) if is_invite => {
+                Exchange::Unacknowledged(Unacknowledged::new(now, stack, destination, cseq, bytes, offerless))
             }
             _ => Exchange::Idle,
         };

@@ -86,7 +86,7 @@ impl Session {
     ) -> Result<(), Error> {
         let Phase::Ringing(ringing) = &self.phase else { return Err(Error::WrongState("not ringing")) };
         let (invite, cseq, dialog) = (ringing.invite, ringing.cseq, ringing.dialog.clone());
-        let flow = stack.transactions.server(invite).map(|server| server.flow.id).ok_or(Error::Unknown)?;
+        let destination = stack.transactions.server(invite).map(|server| server.reply_to).ok_or(Error::Unknown)?;
         let mut response = Response::new(200);
         self.describe(stack, &mut response.headers);
         response.headers.extend(headers.iter());
@@ -94,7 +94,7 @@ impl Session {
             response.set_body("application/sdp", body);
         }
         let bytes = stack.respond(now, invite, response).ok_or(Error::Unknown)?;
-        let unacknowledged = Unacknowledged::new(now, stack, flow, cseq, bytes, true);
+        let unacknowledged = Unacknowledged::new(now, stack, destination, cseq, bytes, true);
         self.phase = Phase::Confirmed(Box::new(Confirmed {
             dialog,
             exchange: Exchange::Unacknowledged(unacknowledged),

@@ -231,7 +231,7 @@ impl UserAgent {
             return self.stack.repeat_answer(id, flow.id);
         }
         if self.stack.is_full() {
-            self.stack.respond_statelessly(flow.id, &request, 503);
+            self.stack.respond_statelessly(flow, &request, 503);
             return self.stack.dropped("too many transactions");
         }
         let merge = merge_key(&request, cseq.seq);
@@ -239,7 +239,7 @@ impl UserAgent {
             && self.stack.transactions.is_merged(merge)
         {
             // RFC 3261 §8.2.2.2: the same request came by another way before.
-            self.stack.respond_statelessly(flow.id, &request, 482);
+            self.stack.respond_statelessly(flow, &request, 482);
             return self.stack.dropped("merged request");
         }
 

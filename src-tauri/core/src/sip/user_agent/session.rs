@@ -10,7 +10,7 @@ use super::path::Path;
 use super::stack::Stack;
 use super::transactions::TransactionId;
 use super::{Error, Event, ForkId, SessionId};
-use crate::flow::{Flow, FlowId};
+use crate::flow::{Destination, Flow};
 use crate::sip::dialog::Dialog;
 use crate::sip::message::{HeaderAccess, HeaderName, Headers, Response};
 use crate::sip::transaction::agenda::Appointment;
@@ -102,7 +102,7 @@ pub(super) struct Postponed {
 
 /// A 2xx to an INVITE, which its sender repeats over every transport until the ACK comes (RFC 3261 §13.3.1.4).
 pub(super) struct Unacknowledged {
-    pub flow: FlowId,
+    pub destination: Destination,
     pub cseq: u32,
     pub bytes: Vec<u8>,
     /// When to send it again, and the interval that led there, doubling from T1 up to T2.
@@ -161,7 +161,7 @@ impl Session {
         if let Phase::Confirmed(confirmed) = &mut self.phase
             && let Exchange::Unacknowledged(unacknowledged) = &mut confirmed.exchange
         {
-            unacknowledged.flow = flow.id;
+            unacknowledged.destination = Destination::Flow(flow.id);
         }
     }
 
@@ -238,9 +238,16 @@ impl Session {
 }
 
 impl Unacknowledged {
-    pub(super) fn new(now: Instant, stack: &Stack, flow: FlowId, cseq: u32, bytes: Vec<u8>, tells: bool) -> Self {
+    pub(super) fn new(
+        now: Instant,
+        stack: &Stack,
+        destination: Destination,
+        cseq: u32,
+        bytes: Vec<u8>,
+        tells: bool,
+    ) -> Self {
         let t1 = stack.config.timers.t1;
-        Self { flow, cseq, bytes, again: (now + t1, t1), give_up: now + 64 * t1, tells }
+        Self { destination, cseq, bytes, again: (now + t1, t1), give_up: now + 64 * t1, tells }
     }
 
     fn next_timeout(&self) -> Instant {
@@ -255,7 +262,7 @@ impl Unacknowledged {
         if self.again.0 <= now {
             let doubled = (self.again.1 * 2).min(stack.config.timers.t2);
             self.again = (now + doubled, doubled);
-            stack.transmit(crate::flow::Destination::Flow(self.flow), self.bytes.clone());
+            stack.transmit(self.destination, self.bytes.clone());
         }
         true
     }

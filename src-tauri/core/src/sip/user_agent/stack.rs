@@ -7,9 +7,9 @@ use super::detour::Detours;
 use super::path::Path;
 use super::random::Random;
 use super::reach::Reach;
-use super::transactions::{Acknowledgement, Purpose, ServerMachine, TransactionId, Transactions};
+use super::transactions::{Acknowledgement, Purpose, ServerMachine, TransactionId, Transactions, reply_to};
 use super::{Config, Event, Limits, Output, SessionId};
-use crate::flow::{Destination, FlowId, Transport};
+use crate::flow::{Destination, Flow, FlowId, Transport};
 use crate::sip::message::{CSeq, HeaderAccess, HeaderName, Method, Request, Response, Via};
 use crate::sip::wire;
 
@@ -145,7 +145,7 @@ impl Stack {
     /// The last answer of a server transaction, sent again.
     pub(super) fn retransmit_server(&mut self, id: TransactionId) {
         let Some(server) = self.transactions.server(id) else { return };
-        let destination = Destination::Flow(server.flow.id);
+        let destination = server.reply_to;
         if let Some(bytes) = server.last.clone() {
             self.transmit(destination, bytes);
         }
@@ -159,7 +159,8 @@ impl Stack {
             ServerMachine::NonInvite(machine) => machine.handle_repetition(),
         };
         if answers && let Some(bytes) = server.last.clone() {
-            self.transmit(Destination::Flow(flow), bytes);
+            let destination = if flow == server.flow.id { server.reply_to } else { Destination::Flow(flow) };
+            self.transmit(destination, bytes);
         }
     }
 
@@ -257,7 +258,7 @@ impl Stack {
             let to = server.echo.value(HeaderName::To).map(|to| HeaderName::To.with(to));
             server.echo = to.into_iter().collect();
         }
-        let destination = Destination::Flow(server.flow.id);
+        let destination = server.reply_to;
         self.transmit(destination, bytes.clone());
         self.transactions.rearm(now, id);
         Some(bytes)
@@ -268,14 +269,14 @@ impl Stack {
     }
 
     /// An answer outside any transaction: to a request that is broken or comes when we are full.
-    pub(super) fn respond_statelessly(&mut self, flow: FlowId, request: &Request, status: u16) {
+    pub(super) fn respond_statelessly(&mut self, flow: &Flow, request: &Request, status: u16) {
         let tag = self.random.token(12);
         let mut response = Response::to_request(request, status, Some(&tag));
         response.headers.set(HeaderName::Server, self.config.product.as_str());
         if status == 503 {
             response.headers.set(HeaderName::RetryAfter, "10");
         }
-        self.transmit(Destination::Flow(flow), wire::write_response(&response));
+        self.transmit(reply_to(flow, &request.headers), wire::write_response(&response));
     }
 
     /// Ends the dialog of a fork that nobody waits for.

@@ -1,16 +1,18 @@
 //! The tables of client and server transactions: how a message finds its transaction, and when each wants to be woken.
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::path::Path;
 use super::usages::UsageId;
 use super::{RegistrationId, SessionId};
-use crate::flow::{Destination, Flow, FlowId};
+use crate::flow::{Destination, Flow, FlowId, Transport};
 use crate::sip::dialog::Dialog;
-use crate::sip::message::{Headers, Method, Request, Response};
+use crate::sip::message::{HeaderAccess, Headers, Method, Request, Response};
 use crate::sip::transaction::agenda::{Agenda, Appointment};
 use crate::sip::transaction::{ClientInvite, ClientNonInvite, Due, ServerInvite, ServerNonInvite, Timers};
+use crate::sip::uri::host_addr;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct TransactionId(pub u64);
@@ -101,6 +103,8 @@ pub(super) struct Server {
     merge: Option<MergeKey>,
     pub machine: ServerMachine,
     pub flow: Flow,
+    /// Where its answers go.
+    pub reply_to: Destination,
     /// The headers that every answer repeats; To with our tag.
     pub echo: Headers,
     /// The last answer, for repetitions of the request.
@@ -208,6 +212,7 @@ impl Transactions {
             Method::Invite => ServerMachine::Invite(ServerInvite::new(timers, reliable)),
             _ => ServerMachine::NonInvite(ServerNonInvite::new(now, timers, reliable)),
         };
+        let reply_to = reply_to(&flow, &echo);
         let id = self.next_id();
         self.by_via.insert(key.clone(), id);
         if let Some(merge) = &merge {
@@ -215,7 +220,17 @@ impl Transactions {
         }
         self.servers.insert(
             id,
-            Server { key, merge, machine, flow, echo, last: None, session: None, appointment: Appointment::default() },
+            Server {
+                key,
+                merge,
+                machine,
+                flow,
+                reply_to,
+                echo,
+                last: None,
+                session: None,
+                appointment: Appointment::default(),
+            },
         );
         self.rearm(now, id);
         id
@@ -328,6 +343,27 @@ impl Transactions {
     fn next_id(&mut self) -> TransactionId {
         self.last_id += 1;
         TransactionId(self.last_id)
+    }
+}
+
+/// Where the answers to a request go that came by `flow` with these headers (RFC 3261 §18.2.2, RFC 3581 §4): back the way
+/// it came. Over UDP a peer that asks for nothing else and is not behind a NAT, whose Via names the very address that we
+/// see, is answered at the port that it names: there are some that send from another one than they listen at.
+///
+/// The address is always that of the sender. `maddr` and a foreign sent-by are not followed: whoever writes them could
+/// have us send to anybody.
+pub(super) fn reply_to(flow: &Flow, headers: &Headers) -> Destination {
+    let symmetric = Destination::Flow(flow.id);
+    if flow.transport != Transport::Udp {
+        return symmetric;
+    }
+    let Ok(via) = headers.via() else { return symmetric };
+    let port = via.port.unwrap_or(flow.transport.default_port());
+    let is_direct = host_addr(&via.host).is_some_and(|host| host.to_canonical() == flow.remote.ip().to_canonical());
+    if via.rport().is_none() && is_direct && port != flow.remote.port() && port != 0 {
+        Destination::Address(Transport::Udp, SocketAddr::new(flow.remote.ip(), port))
+    } else {
+        symmetric
     }
 }
 
