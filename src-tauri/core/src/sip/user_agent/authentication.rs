@@ -158,8 +158,8 @@ impl UserAgent {
             Purpose::Invite(id) | Purpose::Reinvite(id) | Purpose::Info(id) | Purpose::Bye(id) => {
                 self.sessions.get_mut(&id).map(|session| &mut session.authentication)
             }
-            // Whatever else asks learns by its next challenge.
-            _ => None,
+            Purpose::Usage(id) => self.usages.authentication(id, &mut self.sessions),
+            Purpose::Nothing => None,
         };
         let (Some(authentication), Some(client)) = (authentication, self.stack.transactions.client(id)) else { return };
         if !authentication.handle_success(&client.request, response) {

@@ -115,25 +115,13 @@ impl Correspondence {
         refused: TransactionId,
         response: &Response,
     ) -> Option<TransactionId> {
-        if !matches!(response.code(), 401 | 407) {
-            return None;
-        }
-        let client = stack.transactions.client(refused)?;
-        let refusals = self.authentication.handle_challenge(&client.request, response, client.refusals)?;
-        let (mut request, purpose) = (client.request.clone(), client.purpose);
         let seq = match &mut self.dialog {
             Some(dialog) => &mut dialog.local_cseq,
             None => &mut self.cseq,
         };
-        *seq += 1;
-        let cseq = CSeq { seq: *seq, method: request.method.clone() };
-        request.headers.set(HeaderName::CSeq, cseq.to_string());
-        request.headers.remove(HeaderName::Via);
-        request.headers.remove(HeaderName::MaxForwards);
-        let next = self.send(now, stack, request, purpose);
-        if let Some(client) = stack.transactions.client(next) {
-            client.refusals = refusals;
-        }
-        Some(next)
+        stack.retry_authorised(now, &mut self.authentication, &self.path, refused, response, |_| {
+            *seq += 1;
+            *seq
+        })
     }
 }

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::authentication::Authentication;
 use super::correspondence::Correspondence;
 use super::referring::is_silent;
 use super::session::Phase;
@@ -253,6 +254,15 @@ impl Report {
 impl Following {
     pub(super) const fn is_gone(&self) -> bool {
         matches!(self.state, State::Gone)
+    }
+
+    pub(super) const fn session(&self) -> SessionId {
+        self.session
+    }
+
+    /// Its credentials once that session has ended.
+    pub(super) const fn credentials(&mut self) -> &mut Authentication {
+        &mut self.after.authentication
     }
 
     pub(super) fn next_timeout(&self) -> Option<Instant> {

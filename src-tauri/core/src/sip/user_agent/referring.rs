@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::authentication::Authentication;
 use super::correspondence::Correspondence;
 use super::session::{Phase, Session};
 use super::stack::Stack;
@@ -243,6 +244,14 @@ impl Referral {
             && notify.headers.to_tag() == Some(&*self.local_tag)
             && notify.headers.call_id() == Some(&*self.call_id)
             && self.remote_tag.as_deref().is_none_or(|tag| tag == notify.headers.from_tag().unwrap_or(""))
+    }
+
+    /// The credentials of its own, or the session whose credentials it uses.
+    pub(super) const fn credentials(&mut self) -> Result<&mut Authentication, SessionId> {
+        match &mut self.way {
+            Way::Within(session) => Err(*session),
+            Way::Alone(way) => Ok(&mut way.authentication),
+        }
     }
 
     /// The session in whose dialog it stands.

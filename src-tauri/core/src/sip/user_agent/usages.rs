@@ -4,10 +4,12 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use super::UserAgent;
+use super::authentication::Authentication;
 use super::following::Following;
 use super::referring::Referral;
+use super::session::Session;
 use super::transactions::TransactionId;
+use super::{SessionId, UserAgent};
 use crate::sip::message::Response;
 use crate::sip::transaction::agenda::{Agenda, Appointment};
 
@@ -54,6 +56,25 @@ impl Usages {
     /// Takes a usage out, so that it can be changed beside the rest of the user agent. [`UserAgent::settle_usage`] puts it back.
     fn take(&mut self, id: UsageId) -> Option<(Usage, Appointment)> {
         self.table.remove(&id)
+    }
+
+    /// The credentials that the requests of a usage carry: its own, or those of the session in whose dialog it stands.
+    pub(super) fn authentication<'a>(
+        &'a mut self,
+        id: UsageId,
+        sessions: &'a mut BTreeMap<SessionId, Session>,
+    ) -> Option<&'a mut Authentication> {
+        let session = match &mut self.table.get_mut(&id)?.0 {
+            Usage::Referral(referral) => match referral.credentials() {
+                Ok(own) => return Some(own),
+                Err(session) => session,
+            },
+            Usage::Following(following) => match sessions.contains_key(&following.session()) {
+                true => following.session(),
+                false => return Some(following.credentials()),
+            },
+        };
+        sessions.get_mut(&session).map(|session| &mut session.authentication)
     }
 
     #[cfg(test)]
