@@ -121,7 +121,14 @@ pub enum Input {
         direction: Direction,
         hold: Hold,
     },
-    /// The call is over; with after-call work if it had been answered and the setting is not zero.
+    /// Of several calls another is the foremost now.
+    Foremost(Foremost),
+    /// A call of before the program's unexpected end goes on.
+    Recovered {
+        direction: Direction,
+        hold: Hold,
+    },
+    /// The last call is over; with after-call work if it had been answered and the setting is not zero.
     CallOver {
         after_call_work: Option<std::time::Duration>,
         registered: bool,
@@ -130,6 +137,13 @@ pub enum Input {
     AfterCallWorkOver {
         registered: bool,
     },
+}
+
+/// How far the foremost of several calls has come, where none of them is talked to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Foremost {
+    Ringing,
+    Dialing,
 }
 
 /// The state does not allow it.
@@ -178,9 +192,27 @@ pub fn transition(state: State, input: Input, now: Now) -> Result<State, Illegal
         }
 
         (State::Ready, Input::Ringing) => State::Ringing(Resume::Ready),
+        // A second call waits, unless the agent was on a break when this one began.
+        (
+            state @ (State::Ringing(Resume::Ready)
+            | State::Dialing(Resume::Ready)
+            | State::InCall { then: Resume::Ready, .. }),
+            Input::Ringing,
+        ) => state,
         (state @ (State::Ready | State::Break(_) | State::AfterCallWork { .. }), Input::Dialing) => {
             State::Dialing(state.resume().ok_or(Illegal(state))?)
         }
+        (State::InCall { then, .. }, Input::Dialing) => State::Dialing(then),
+        (State::Ringing(then) | State::Dialing(then) | State::InCall { then, .. }, Input::Foremost(foremost)) => {
+            match foremost {
+                Foremost::Ringing => State::Ringing(then),
+                Foremost::Dialing => State::Dialing(then),
+            }
+        }
+        (
+            state @ (State::Ready | State::Break(_) | State::AfterCallWork { .. }),
+            Input::Recovered { direction, hold },
+        ) => State::InCall { direction, hold, then: state.resume().ok_or(Illegal(state))? },
         (State::Ringing(then) | State::Dialing(then), Input::Established { direction, hold }) => {
             State::InCall { direction, hold, then }
         }
@@ -270,8 +302,8 @@ mod tests {
                 (Input::Ready, [N, N, N, s(3), N, s(3), s(3), N, N, N, N, N, N]),
                 (Input::Break(None), [N, N, N, N, s(4), s(4), s(4), N, N, N, N, N, N]),
                 (Input::AfterCallWork(Duration::from_secs(9)), [N, N, N, N, s(5), N, s(5), N, N, N, N, N, N]),
-                (Input::Ringing, [N, N, N, N, s(6), N, N, N, N, N, N, N, N]),
-                (Input::Dialing, [N, N, N, N, s(8), s(8), s(8), N, N, N, N, N, N]),
+                (Input::Ringing, [N, N, N, N, s(6), N, N, s(6), s(8), s(9), s(10), s(11), s(12)]),
+                (Input::Dialing, [N, N, N, N, s(8), s(8), s(8), N, N, s(8), s(8), s(8), s(8)]),
             ]
         };
         for (input, row) in table {
@@ -292,6 +324,21 @@ mod tests {
         assert_eq!(agent.state.code(), 5);
         agent.handle(now, Input::AfterCallWorkOver { registered: true }).unwrap();
         assert_eq!(agent.state, State::Break(BreakReason::new(2)));
+    }
+
+    #[test]
+    fn call_made_during_a_break_lets_no_other_ring() {
+        let now = now();
+        let mut agent = Agent { state: State::Break(None), since: now };
+        agent.handle(now, Input::Dialing).unwrap();
+        assert!(!agent.allows(Input::Ringing));
+        agent.handle(now, Input::Established { direction: Direction::Outbound, hold: Hold::Active }).unwrap();
+        assert!(!agent.allows(Input::Ringing));
+        agent.handle(now, Input::Established { direction: Direction::Outbound, hold: Hold::Held }).unwrap();
+        agent.handle(now, Input::Dialing).unwrap();
+        assert_eq!(agent.state, State::Dialing(Resume::Break(None)), "a second call beside the held one");
+        agent.handle(now, Input::CallOver { after_call_work: None, registered: true }).unwrap();
+        assert_eq!(agent.state, State::Break(None));
     }
 
     #[test]

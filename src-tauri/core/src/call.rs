@@ -1,5 +1,6 @@
 //! One call as the agent sees it.
 
+use crate::account::DtmfMode;
 use crate::clock::Now;
 use crate::media::{Codec, MediaId, SendSource};
 use crate::pii::Pii;
@@ -18,6 +19,29 @@ impl std::fmt::Display for CallId {
 }
 
 impl std::str::FromStr for CallId {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+/// One account with its registration. The agent's own is [`LineId::OWN`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LineId(pub u32);
+
+impl LineId {
+    /// The line of the agent: its registration is that of the agent's state.
+    pub const OWN: Self = Self(1);
+}
+
+impl std::fmt::Display for LineId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+impl std::str::FromStr for LineId {
     type Err = std::num::ParseIntError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -100,6 +124,12 @@ pub enum EndCause {
     TimedOut,
     Unreachable,
     MediaFailed,
+    /// We transferred it.
+    Transferred,
+    /// Another call has taken its place (RFC 3891).
+    Replaced,
+    /// The way to the server was gone for too long.
+    ConnectionLost,
     Failed,
 }
 
@@ -125,6 +155,9 @@ impl EndCause {
             Self::TimedOut => "timed_out",
             Self::Unreachable => "unreachable",
             Self::MediaFailed => "media_failed",
+            Self::Transferred => "transferred",
+            Self::Replaced => "replaced",
+            Self::ConnectionLost => "connection_lost",
             Self::Failed => "failed",
         }
     }
@@ -134,6 +167,7 @@ impl EndCause {
 #[derive(Debug, Clone)]
 pub struct Call {
     pub id: CallId,
+    pub line: LineId,
     /// The SIP session; none before INVITE is sent.
     pub session: Option<SessionId>,
     pub direction: Direction,
@@ -149,10 +183,86 @@ pub struct Call {
     /// DTMF digits sent.
     pub dtmf: Pii<String>,
     pub media: Option<Media>,
-    /// Digits go by INFO since the peer takes no telephone-event.
-    pub dtmf_by_info: bool,
+    /// The way of digits that the far side takes, where it is not the account's.
+    pub dtmf_way: Option<DtmfMode>,
+    /// The digits that went by INFO last, until the far side has refused them.
+    pub dtmf_by_info: Pii<String>,
     /// Whom we call, on an outgoing call.
     pub target: Option<Pii<crate::sip::Uri>>,
+    /// The application's headers for our INVITE.
+    pub invite_headers: crate::sip::Headers,
+    /// The microphone is closed to this call.
+    pub muted: bool,
+    /// It came while another call was in progress.
+    pub waiting: bool,
+    /// What hold is to be, as soon as the re-INVITE that is under way is over.
+    pub hold_next: Option<Hold>,
+    /// Since when the way to the server is lost; the call goes on without signalling meanwhile.
+    pub reconnecting: Option<Now>,
+    /// It was found again after the program had ended unexpectedly.
+    pub recovered: bool,
+    /// What an INVITE told about its caller beside From.
+    pub caller: Caller,
+    /// Headers of the INVITE that are not SIP's own.
+    pub headers: Vec<Field>,
+    /// Who sent the caller to us (RFC 3892).
+    pub referred_by: Option<Pii<String>>,
+    pub transfer: Option<Transfer>,
+    /// The call for whose transfer this one consults.
+    pub consults: Option<CallId>,
+}
+
+/// A header as the application sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field {
+    pub name: String,
+    pub value: Pii<String>,
+}
+
+/// What an INVITE tells about its caller beside From. Numbers are as they are shown and called back.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Caller {
+    /// P-Asserted-Identity (RFC 3325), of our own server only.
+    pub asserted: Option<Pii<String>>,
+    pub remote_party: Option<Pii<String>>,
+    /// The caller wishes not to be shown.
+    pub anonymous: bool,
+    /// The last diversion first (RFC 5806).
+    pub diversions: Vec<Diversion>,
+    /// In order (RFC 7044).
+    pub history: Vec<Diversion>,
+    pub call_info: Vec<Pii<String>>,
+    pub alert_info: Vec<Pii<String>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diversion {
+    pub number: Pii<String>,
+    pub reason: Option<String>,
+}
+
+/// Our transfer of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transfer {
+    pub state: TransferState,
+    /// To whom, as it is shown.
+    pub to: Pii<String>,
+    /// The SIP status that the far side told last.
+    pub status: Option<u16>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TransferState {
+    /// REFER is on its way.
+    Requested,
+    /// The far side calls the target.
+    Accepted,
+    /// The target's phone rings.
+    Ringing,
+    /// The target has answered.
+    Succeeded,
+    /// The call is still ours.
+    Failed,
 }
 
 /// The media of a call: where we receive, and what is agreed.
@@ -202,16 +312,43 @@ impl Call {
                 .is_some_and(|negotiated| !negotiated.direction.sends())
     }
 
+    /// It stands, and microphone and ear are its own. At most one call at a time.
+    pub fn is_active(&self) -> bool {
+        matches!(self.state, State::Established { hold: Hold::Active, change: Change::None | Change::Retrieving })
+            && self.hold_next != Some(Hold::Held)
+    }
+
     /// What goes out in the microphone's place: music while we hold, silence until the call stands.
     pub fn send_source(&self) -> SendSource {
         match self.state {
-            State::Established { hold: Hold::Held, .. } | State::Established { change: Change::Holding, .. } => {
-                SendSource::HoldMusic
-            }
-            State::Established { .. } => SendSource::Microphone,
+            State::Established { .. } if self.is_active() => SendSource::Microphone,
+            State::Established { .. } => SendSource::HoldMusic,
             _ => SendSource::Silence,
         }
     }
+
+    /// How much of the agent's attention the call has; of several, the greatest decides the agent's state and which one a
+    /// command without a name means.
+    pub fn rank(&self) -> u8 {
+        match self.state {
+            State::Established { .. } if self.is_active() => 4,
+            State::Preparing | State::Dialing | State::Alerting | State::Answering { .. } => 3,
+            State::Established { .. } => 2,
+            State::Ringing { .. } => 1,
+            State::Ended(_) => 0,
+        }
+    }
+
+    /// Digits have been sent. Only the newest are kept: a call may last all day.
+    pub fn note_digits(&mut self, digits: &str) {
+        let mut sent = std::mem::take(&mut self.dtmf).into_inner();
+        sent.push_str(digits);
+        // They are of one byte each.
+        let surplus = sent.len().saturating_sub(Self::DIGITS_KEPT);
+        self.dtmf = Pii::new(sent.split_off(surplus));
+    }
+
+    const DIGITS_KEPT: usize = 256;
 
     pub fn enter(&mut self, now: Now, state: State) {
         self.state = state;

@@ -5,17 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deskline_core::agent::BreakReason;
-use deskline_core::call::CallId;
+use deskline_core::call::{CallId, Field, LineId};
 use deskline_core::media::Codec;
 use deskline_core::pii::Pii;
-use deskline_core::workbench::Command;
+use deskline_core::workbench::{Command, Done};
 use deskline_ipc::backend::Commands;
 use deskline_ipc::command::{
     AddLine, AfterCallWork, AgentBreak, CallInfo, CallMute, CallQuery, CallRef, CallTo, Consult, DismissNotice, HangUp,
     LineRef, Nothing, SelectDevice, SendDtmf, SendMessage, SetPresence, SetSettings, SetVolume, SignIn, Subscribe,
     SubscriptionRef, TestDevice, Transfer,
 };
-use deskline_ipc::snapshot::CallPage;
+use deskline_ipc::snapshot::{CallPage, Header};
 use deskline_ipc::{Backend, Error, ErrorCode, Snapshot};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -72,8 +72,18 @@ impl Engine {
         answer.await.map_err(|_| gone())?
     }
 
-    async fn command(&self, command: Command) -> Result<Option<CallId>, Error> {
+    async fn command(&self, command: Command) -> Result<Done, Error> {
         self.ask(|answer| Request::Command { command, answer }).await
+    }
+
+    /// The id of what a command has brought about.
+    async fn id(&self, command: Command) -> Result<String, Error> {
+        Ok(match self.command(command).await? {
+            Done::Nothing => String::new(),
+            Done::Call(id) => id.to_string(),
+            Done::Line(id) => id.to_string(),
+            Done::Message(id) | Done::Subscription(id) => id.to_string(),
+        })
     }
 
     async fn done(&self, command: Command) -> Result<(), Error> {
@@ -131,64 +141,78 @@ impl Commands for Engine {
     }
 
     async fn call(&self, args: CallTo) -> Result<String, Error> {
-        let call = self.command(Command::Call(Pii::new(args.uri))).await?;
-        Ok(call.map(|id| id.to_string()).unwrap_or_default())
+        let line = line_id(args.line)?;
+        self.id(Command::Call { to: Pii::new(args.uri), line, headers: fields(args.headers) }).await
     }
 
     async fn answer(&self, args: CallRef) -> Result<(), Error> {
         self.done(Command::Answer(call_id(args.call)?)).await
     }
 
-    async fn add_line(&self, _: AddLine) -> Result<String, Error> {
-        Err(unsupported())
+    async fn hangup(&self, args: HangUp) -> Result<(), Error> {
+        self.done(Command::HangUp { call: call_id(args.call)?, headers: fields(args.headers) }).await
     }
 
-    async fn remove_line(&self, _: LineRef) -> Result<(), Error> {
-        Err(unsupported())
+    async fn add_line(&self, args: AddLine) -> Result<String, Error> {
+        self.id(Command::AddLine(account::from_form(args.account)?)).await
+    }
+
+    async fn remove_line(&self, args: LineRef) -> Result<(), Error> {
+        match line_id(Some(args.line))? {
+            Some(line) => self.done(Command::RemoveLine(line)).await,
+            None => Err(no_line()),
+        }
     }
 
     async fn swap(&self, _: Nothing) -> Result<(), Error> {
-        Err(unsupported())
+        self.done(Command::Swap).await
     }
 
-    async fn transfer(&self, _: Transfer) -> Result<(), Error> {
-        Err(unsupported())
+    async fn transfer(&self, args: Transfer) -> Result<(), Error> {
+        let (call, to) = (call_id(args.call)?, Pii::new(args.to));
+        self.done(Command::Transfer { call, to, headers: fields(args.headers) }).await
     }
 
-    async fn consult(&self, _: Consult) -> Result<String, Error> {
-        Err(unsupported())
+    async fn consult(&self, args: Consult) -> Result<String, Error> {
+        self.id(Command::Consult { call: call_id(args.call)?, to: Pii::new(args.to) }).await
     }
 
-    async fn transfer_complete(&self, _: CallRef) -> Result<(), Error> {
-        Err(unsupported())
+    async fn transfer_complete(&self, args: CallRef) -> Result<(), Error> {
+        self.done(Command::CompleteTransfer(call_id(args.call)?)).await
     }
 
-    async fn consult_cancel(&self, _: CallRef) -> Result<(), Error> {
-        Err(unsupported())
+    async fn consult_cancel(&self, args: CallRef) -> Result<(), Error> {
+        self.done(Command::CancelConsult(call_id(args.call)?)).await
     }
 
-    async fn call_info(&self, _: CallInfo) -> Result<(), Error> {
-        Err(unsupported())
+    async fn call_info(&self, args: CallInfo) -> Result<(), Error> {
+        let (call, headers) = (call_id(args.call)?, fields(args.headers));
+        self.done(Command::Info { call, content_type: args.content_type, body: Pii::new(args.body), headers }).await
     }
 
-    async fn send_message(&self, _: SendMessage) -> Result<String, Error> {
-        Err(unsupported())
+    async fn send_message(&self, args: SendMessage) -> Result<String, Error> {
+        self.id(Command::SendMessage {
+            to: Pii::new(args.to),
+            content_type: args.content_type.unwrap_or_else(|| "text/plain;charset=UTF-8".to_owned()),
+            body: Pii::new(args.body),
+            line: line_id(args.line)?,
+        })
+        .await
     }
 
-    async fn subscribe(&self, _: Subscribe) -> Result<String, Error> {
-        Err(unsupported())
+    async fn subscribe(&self, args: Subscribe) -> Result<String, Error> {
+        let line = line_id(args.line)?;
+        self.id(Command::Subscribe { event: args.event, target: Pii::new(args.target), line }).await
     }
 
-    async fn unsubscribe(&self, _: SubscriptionRef) -> Result<(), Error> {
-        Err(unsupported())
+    async fn unsubscribe(&self, args: SubscriptionRef) -> Result<(), Error> {
+        let gone = || Error::new(ErrorCode::NoSubscription, "there is no such subscription");
+        self.done(Command::Unsubscribe(args.id.parse().map_err(|_| gone())?)).await
     }
 
-    async fn set_presence(&self, _: SetPresence) -> Result<(), Error> {
-        Err(unsupported())
-    }
-
-    async fn hangup(&self, args: HangUp) -> Result<(), Error> {
-        self.done(Command::HangUp(call_id(args.call)?)).await
+    async fn set_presence(&self, args: SetPresence) -> Result<(), Error> {
+        let (note, line) = (args.note.map(Pii::new), line_id(args.line)?);
+        self.done(Command::SetPresence { open: args.open, note, line }).await
     }
 
     async fn call_hold(&self, args: CallRef) -> Result<(), Error> {
@@ -200,7 +224,7 @@ impl Commands for Engine {
     }
 
     async fn call_mute(&self, args: CallMute) -> Result<(), Error> {
-        self.done(Command::Mute(args.muted)).await
+        self.done(Command::Mute { call: call_id(args.call)?, muted: args.muted }).await
     }
 
     async fn send_dtmf(&self, args: SendDtmf) -> Result<(), Error> {
@@ -262,8 +286,16 @@ fn bad(message: &str) -> Error {
     Error::new(ErrorCode::BadCommand, message)
 }
 
-fn unsupported() -> Error {
-    Error::new(ErrorCode::Unsupported, "not possible with this version")
+fn no_line() -> Error {
+    Error::new(ErrorCode::NoLine, "there is no line of that id")
+}
+
+fn line_id(text: Option<String>) -> Result<Option<LineId>, Error> {
+    text.map(|text| text.parse().map_err(|_| no_line())).transpose()
+}
+
+fn fields(headers: Vec<Header>) -> Vec<Field> {
+    headers.into_iter().map(|header| Field { name: header.name, value: Pii::new(header.value) }).collect()
 }
 
 fn call_id(text: Option<String>) -> Result<Option<CallId>, Error> {

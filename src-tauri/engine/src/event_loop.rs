@@ -11,7 +11,7 @@ use deskline_core::clock::Now;
 use deskline_core::flow::Transport;
 use deskline_core::media::{Codec, DeviceRole};
 use deskline_core::pii::Pii;
-use deskline_core::workbench::{self, Command, Input, Output, Ticket, Workbench};
+use deskline_core::workbench::{self, Command, Done, Input, Output, Ticket, Workbench};
 use deskline_ipc::command::{CallQuery, SetSettings};
 use deskline_ipc::snapshot::{CallPage, NoticeCode, NoticeLevel};
 use deskline_ipc::{Error, ErrorCode, Snapshot, snapshot};
@@ -36,7 +36,7 @@ type Answer<T> = oneshot::Sender<Result<T, Error>>;
 
 /// What front ends ask of the loop.
 pub(crate) enum Request {
-    Command { command: Command, answer: Answer<Option<CallId>> },
+    Command { command: Command, answer: Answer<Done> },
     SignIn { account: Box<Account>, answer: Answer<()> },
     SetVolume { role: DeviceRole, percent: u8, answer: Answer<()> },
     SelectDevice { role: DeviceRole, device: Option<String>, answer: Answer<()> },
@@ -84,7 +84,7 @@ struct EventLoop {
     notices: Vec<snapshot::Notice>,
     /// The id of the newest of them. The workbench counts its own from 1; these count down from the top.
     last_notice: u32,
-    tickets: HashMap<Ticket, Answer<Option<CallId>>>,
+    tickets: HashMap<Ticket, Answer<Done>>,
     next_ticket: u64,
     tracker: records::Tracker,
     call_list_rev: u64,
@@ -247,7 +247,7 @@ impl EventLoop {
         }
     }
 
-    fn command(&mut self, command: Command, answer: Answer<Option<CallId>>) {
+    fn command(&mut self, command: Command, answer: Answer<Done>) {
         self.next_ticket += 1;
         let ticket = Ticket(self.next_ticket);
         self.tickets.insert(ticket, answer);
@@ -334,7 +334,7 @@ impl EventLoop {
         }
         self.farewell = Some(Instant::now() + FAREWELL);
         let calls: Vec<CallId> = self.workbench.calls().iter().map(|call| call.id).collect();
-        for command in calls.into_iter().map(|id| Command::HangUp(Some(id))).chain([Command::SignOut]) {
+        for command in calls.into_iter().map(hang_up).chain([Command::SignOut]) {
             self.workbench.handle(now(), Input::Command { ticket: Ticket(0), command });
             self.drain();
         }
@@ -427,7 +427,8 @@ impl EventLoop {
                 Output::Media(command) => self.media.control(MediaControl::Core(command)),
                 Output::Record(call) => {
                     // The answer is not awaited: a record that cannot be written waits in the store, and an event tells.
-                    drop(self.store.save_call(records::record(&call, self.workbench.account())));
+                    let line = self.workbench.lines().iter().find(|line| line.id == call.line);
+                    drop(self.store.save_call(records::record(&call, line.map(|line| &line.account))));
                     self.call_list_rev += 1;
                 }
                 Output::Telemetry(event) => self.store.append_telemetry(self.tracker.event(&event, now())),
@@ -493,6 +494,10 @@ fn empty_snapshot() -> Snapshot {
     }
 }
 
+fn hang_up(call: CallId) -> Command {
+    Command::HangUp { call: Some(call), headers: Vec::new() }
+}
+
 fn codecs(settings: &Settings) -> Vec<Codec> {
     let known = [Codec::Opus, Codec::Pcma, Codec::Pcmu];
     let wanted = settings.codecs.0.iter();
@@ -542,11 +547,11 @@ fn reply<T>(answer: Answer<T>, result: Result<T, Error>) {
 }
 
 /// An answer without a value made of one with a value.
-fn forward_unit(answer: Answer<()>) -> Answer<Option<CallId>> {
+fn forward_unit(answer: Answer<()>) -> Answer<Done> {
     let (sender, receiver) = oneshot::channel();
     tokio::spawn(async move {
         if let Ok(result) = receiver.await {
-            reply(answer, Result::map(result, |_: Option<CallId>| ()));
+            reply(answer, Result::map(result, |_: Done| ()));
         }
     });
     sender

@@ -1,25 +1,46 @@
 //! From the core's words to those of the front ends, and from the network's to the core's.
 
+use deskline_core::pii::Pii;
 use deskline_core::workbench::{self, Edge, Refusal};
 use deskline_ipc::snapshot::RegistrationFailure;
-use deskline_ipc::view::FIRST_LINE;
 use deskline_ipc::{Error, ErrorCode, Event};
 
 use crate::net::ConnectError;
 
 pub(crate) fn event(edge: Edge) -> Event {
     match edge {
-        Edge::Registered => Event::Registered { line: FIRST_LINE.to_owned() },
-        Edge::RegistrationFailed(failure) => {
+        Edge::Registered(line) => Event::Registered { line: line.to_string() },
+        Edge::RegistrationFailed(line, failure) => {
             let RegistrationFailure { code, status, certificate } = failure.into();
-            Event::RegistrationFailed { line: FIRST_LINE.to_owned(), code, status, certificate }
+            Event::RegistrationFailed { line: line.to_string(), code, status, certificate }
         }
-        Edge::Unregistered => Event::Unregistered { line: FIRST_LINE.to_owned() },
+        Edge::Unregistered(line) => Event::Unregistered { line: line.to_string() },
+        Edge::LoggedInElsewhere(line, contacts) => Event::LoggedInElsewhere {
+            line: line.to_string(),
+            contacts: contacts.into_iter().map(Pii::into_inner).collect(),
+        },
         Edge::Ringing(call) => Event::Ringing { call: call.to_string() },
         Edge::Alerting(call) => Event::Alerting { call: call.to_string() },
         Edge::Established(call) => Event::Established { call: call.to_string() },
         Edge::Ended(call, end) => Event::Ended { call: call.to_string(), cause: end.cause.into(), status: end.status },
         Edge::Dtmf(call, digit) => Event::Dtmf { call: call.to_string(), digit: digit.to_string() },
+        Edge::Transfer(call, transfer) => {
+            Event::Transfer { call: call.to_string(), state: transfer.state.into(), status: transfer.status }
+        }
+        Edge::Info { call, content_type, body } => {
+            Event::Info { call: call.to_string(), content_type, body: body.into_inner() }
+        }
+        Edge::Message { line, from, content_type, body } => {
+            Event::Message { line: line.to_string(), from: from.into_inner(), content_type, body: body.into_inner() }
+        }
+        Edge::MessageSent(id) => Event::MessageSent { id: id.to_string() },
+        Edge::MessageFailed(id, status) => Event::MessageFailed { id: id.to_string(), status },
+        Edge::Notified { subscription, state, content_type, body } => Event::Notified {
+            subscription: subscription.to_string(),
+            state: state.to_owned(),
+            content_type,
+            body: body.into_inner(),
+        },
     }
 }
 
@@ -32,7 +53,12 @@ pub(crate) fn refused(refusal: &Refusal) -> Error {
         Refusal::Agent(_) | Refusal::CallState => ErrorCode::WrongState,
         Refusal::NoCall => ErrorCode::NoCall,
         Refusal::CallInProgress => ErrorCode::CallInProgress,
-        Refusal::Digits => ErrorCode::BadCommand,
+        Refusal::CallLimit => ErrorCode::CallLimit,
+        Refusal::NoLine | Refusal::OwnLine => ErrorCode::NoLine,
+        Refusal::Header(_) => ErrorCode::BadHeader,
+        Refusal::NoSubscription => ErrorCode::NoSubscription,
+        Refusal::Unsupported => ErrorCode::Unsupported,
+        Refusal::Digits | Refusal::Body | Refusal::TooManyLines => ErrorCode::BadCommand,
         Refusal::Full => ErrorCode::Internal,
     };
     Error::new(code, refusal.to_string())

@@ -28,8 +28,8 @@ pub(crate) struct Sources<'a> {
 impl Sources<'_> {
     pub(crate) fn snapshot(&self, now: Now) -> Snapshot {
         let workbench = self.workbench;
-        let muted = workbench.muted();
-        let mut capabilities = vec![Capability::Hold, Capability::Dtmf, Capability::AfterCallWork];
+        let mut capabilities =
+            vec![Capability::Hold, Capability::Dtmf, Capability::AfterCallWork, Capability::SeveralLines];
         if self.centre.is_some() {
             capabilities.push(Capability::DemoCentre);
         }
@@ -42,8 +42,8 @@ impl Sources<'_> {
             registration: view::registration(workbench, now),
             lines: view::lines(workbench, now),
             agent: view::agent(workbench),
-            calls: workbench.calls().iter().map(|call| view::call(call, muted)).collect(),
-            last_call: workbench.last_call().map(|call| view::call(call, false)),
+            calls: workbench.calls().iter().map(|call| view::call(workbench, call)).collect(),
+            last_call: workbench.last_call().map(|call| view::call(workbench, call)),
             devices: Devices {
                 inputs: devices(&self.devices.inputs),
                 outputs: devices(&self.devices.outputs),

@@ -1,13 +1,16 @@
 //! From the core's state to what is shown: the only place that knows both.
 
-use deskline_core::call::{self, Change, Hold};
+use deskline_core::call::{self, Change, Hold, LineId};
+use deskline_core::clock::Now;
+use deskline_core::pii::Pii;
 use deskline_core::workbench::{self, Workbench};
 use deskline_core::{account, agent, flow, media};
 
 use crate::snapshot::{
-    Account, AccountOptions, Agent, AgentAction, Call, CallAction, CallDirection, CallEnd, CallState, Caller,
-    CertificateFault, DeviceRole, DeviceTrouble, DtmfMode, EndCause, KeepAlive, Line, Notice, NoticeCode, NoticeLevel,
-    RefusedCertificate, Registration, RegistrationFailure, RegistrationFailureCode, TlsOptions, Transport,
+    Account, AccountOptions, Agent, AgentAction, Call, CallAction, CallDirection, CallEnd, CallState, CallTransfer,
+    Caller, CertificateFault, DeviceRole, DeviceTrouble, Diversion, DtmfMode, EndCause, Header, KeepAlive, Line,
+    Notice, NoticeCode, NoticeLevel, RefusedCertificate, Registration, RegistrationFailure, RegistrationFailureCode,
+    TlsOptions, TransferState, Transport,
 };
 
 pub fn account(account: &account::Account) -> Account {
@@ -48,22 +51,28 @@ pub fn options(account: &account::Account) -> AccountOptions {
     }
 }
 
-/// Every account with its registration. For now there is one.
-pub fn lines(workbench: &Workbench, now: deskline_core::clock::Now) -> Vec<Line> {
-    let own = workbench.account().map(|own| Line {
-        id: FIRST_LINE.to_owned(),
-        account: account(own),
-        registration: registration(workbench, now),
-    });
-    own.into_iter().collect()
+/// Every account with its registration; the agent's own first.
+pub fn lines(workbench: &Workbench, now: Now) -> Vec<Line> {
+    let line = |line: &workbench::Line| Line {
+        id: line.id.to_string(),
+        account: account(&line.account),
+        registration: registration_of(workbench, line.id, &line.registration, now),
+    };
+    workbench.lines().iter().map(line).collect()
 }
 
-/// The id of the agent's own line.
-pub const FIRST_LINE: &str = "1";
+/// The registration of the agent's own line. `now` places the moment of the next attempt on the calendar.
+pub fn registration(workbench: &Workbench, now: Now) -> Registration {
+    registration_of(workbench, LineId::OWN, workbench.registration(), now)
+}
 
-/// `now` places the moment of the next attempt on the calendar.
-pub fn registration(workbench: &Workbench, now: deskline_core::clock::Now) -> Registration {
-    match workbench.registration() {
+fn registration_of(
+    workbench: &Workbench,
+    line: LineId,
+    registration: &workbench::Registration,
+    now: Now,
+) -> Registration {
+    match registration {
         workbench::Registration::Offline { failure } => Registration::Offline { failure: failure.map(Into::into) },
         workbench::Registration::Connecting { .. } | workbench::Registration::Registering { .. } => {
             Registration::Registering
@@ -71,7 +80,9 @@ pub fn registration(workbench: &Workbench, now: deskline_core::clock::Now) -> Re
         workbench::Registration::Registered { since, .. } => Registration::Registered { since_ms: since.unix_ms },
         workbench::Registration::Restoring { since, failure, .. } => Registration::Reconnecting {
             since_ms: since.unix_ms,
-            retry_at_ms: workbench.reconnect_at().map(|at| now.plus(at.saturating_duration_since(now.instant)).unix_ms),
+            retry_at_ms: workbench
+                .reconnect_at(line)
+                .map(|at| now.plus(at.saturating_duration_since(now.instant)).unix_ms),
             failure: (*failure).into(),
         },
         workbench::Registration::Unregistering { .. } => Registration::Unregistering,
@@ -87,11 +98,7 @@ pub fn agent(workbench: &Workbench) -> Agent {
         (AgentAction::Ready, agent::Input::Ready, signed_in),
         (AgentAction::Break, agent::Input::Break(None), signed_in),
         (AgentAction::AfterCallWork, agent::Input::AfterCallWork(std::time::Duration::ZERO), signed_in),
-        (
-            AgentAction::Call,
-            agent::Input::Dialing,
-            workbench.calls().is_empty() && workbench.registration().flow().is_some(),
-        ),
+        (AgentAction::Call, agent::Input::Dialing, workbench.room_for_call(LineId::OWN).is_ok()),
     ];
     Agent {
         code: agent.state.code(),
@@ -112,13 +119,15 @@ pub fn agent(workbench: &Workbench) -> Agent {
     }
 }
 
-pub fn call(call: &call::Call, muted: bool) -> Call {
+/// A call of that workbench, be it live or the last one.
+pub fn call(workbench: &Workbench, call: &call::Call) -> Call {
+    let shown = |text: &Pii<String>| text.expose().clone();
     Call {
         id: call.id.to_string(),
-        line: FIRST_LINE.to_owned(),
+        line: call.line.to_string(),
         direction: call.direction.into(),
-        number: call.number.expose().clone(),
-        name: call.name.as_ref().map(|name| name.expose().clone()),
+        number: shown(&call.number),
+        name: call.name.as_ref().map(shown),
         state: match &call.state {
             call::State::Preparing | call::State::Dialing => CallState::Dialing,
             call::State::Alerting => CallState::Alerting,
@@ -133,43 +142,91 @@ pub fn call(call: &call::Call, muted: bool) -> Call {
         answered_ms: call.answered.map(|at| at.unix_ms),
         ended_ms: call.ended.map(|at| at.unix_ms),
         held_by_peer: call.held_by_peer(),
-        muted: muted && call.is_established(),
+        muted: call.muted && call.is_established(),
         codec: call.codec().map(|codec| codec.name().to_owned()),
-        dtmf: call.dtmf.expose().clone(),
+        dtmf: shown(&call.dtmf),
         end: match call.state {
             call::State::Ended(end) => Some(end.into()),
             _ => None,
         },
-        waiting: false,
-        reconnecting: false,
-        recovered: false,
-        caller: Caller::default(),
-        headers: Vec::new(),
-        referred_by: None,
-        transfer: None,
-        consults: None,
-        allowed: call_actions(call),
+        waiting: call.waiting && matches!(call.state, call::State::Ringing { .. }),
+        reconnecting: call.reconnecting.is_some(),
+        recovered: call.recovered,
+        caller: caller(&call.caller),
+        headers: call
+            .headers
+            .iter()
+            .map(|field| Header { name: field.name.clone(), value: shown(&field.value) })
+            .collect(),
+        referred_by: call.referred_by.as_ref().map(shown),
+        transfer: call.transfer.as_ref().map(|transfer| CallTransfer {
+            state: transfer.state.into(),
+            to: shown(&transfer.to),
+            status: transfer.status,
+        }),
+        consults: call.consults.map(|id| id.to_string()),
+        allowed: call_actions(workbench, call),
     }
 }
 
-fn call_actions(call: &call::Call) -> Vec<CallAction> {
-    match call.state {
-        call::State::Preparing | call::State::Dialing | call::State::Alerting | call::State::Answering { .. } => {
-            vec![CallAction::Hangup]
-        }
-        call::State::Ringing { .. } => vec![CallAction::Answer, CallAction::Hangup],
-        call::State::Established { hold, change } => {
-            let mut actions = vec![CallAction::Hangup, CallAction::Mute, CallAction::Dtmf];
-            match (hold, change) {
-                (Hold::Active, Change::None) => actions.push(CallAction::Hold),
-                (Hold::Held, Change::None) => actions.push(CallAction::Retrieve),
-                // One re-INVITE at a time.
-                (_, Change::Holding | Change::Retrieving) => {}
-            }
-            actions
-        }
-        call::State::Ended(_) => Vec::new(),
+/// What the server told of a caller, as it is shown.
+pub fn caller(caller: &call::Caller) -> Caller {
+    let shown = |text: &Pii<String>| text.expose().clone();
+    let diversion =
+        |diversion: &call::Diversion| Diversion { number: shown(&diversion.number), reason: diversion.reason.clone() };
+    Caller {
+        asserted: caller.asserted.as_ref().map(shown),
+        remote_party: caller.remote_party.as_ref().map(shown),
+        anonymous: caller.anonymous,
+        diversions: caller.diversions.iter().map(diversion).collect(),
+        history: caller.history.iter().map(diversion).collect(),
+        call_info: caller.call_info.iter().map(shown).collect(),
+        alert_info: caller.alert_info.iter().map(shown).collect(),
     }
+}
+
+fn call_actions(workbench: &Workbench, call: &call::Call) -> Vec<CallAction> {
+    let (hold, change) = match call.state {
+        call::State::Preparing | call::State::Dialing | call::State::Alerting | call::State::Answering { .. } => {
+            return consulting_actions(workbench, call, vec![CallAction::Hangup]);
+        }
+        call::State::Ringing { .. } => return vec![CallAction::Answer, CallAction::Hangup],
+        call::State::Established { hold, change } => (hold, change),
+        call::State::Ended(_) => return Vec::new(),
+    };
+    let mut actions = vec![CallAction::Hangup, CallAction::Mute, CallAction::Dtmf, CallAction::Info];
+    let others = || workbench.calls().iter().filter(|other| other.id != call.id);
+    match (hold, change, call.hold_next) {
+        (Hold::Active, Change::None, None) => actions.push(CallAction::Hold),
+        (Hold::Held, Change::None, None) => actions.push(CallAction::Retrieve),
+        // One re-INVITE at a time.
+        _ => {}
+    }
+    if call.is_active() && others().any(|other| other.hold() == Hold::Held) {
+        actions.push(CallAction::Swap);
+    }
+    if !call.transfer.as_ref().is_some_and(|transfer| transfer.state != call::TransferState::Failed) {
+        actions.push(CallAction::Transfer);
+    }
+    if call.consults.is_none() && workbench.room_for_call(call.line).is_ok() {
+        actions.push(CallAction::Consult);
+    }
+    consulting_actions(workbench, call, actions)
+}
+
+/// What the two calls of a consultation offer beside: on either of them.
+fn consulting_actions(workbench: &Workbench, call: &call::Call, mut actions: Vec<CallAction>) -> Vec<CallAction> {
+    let pair = workbench.calls().iter().find_map(|consulting| {
+        let about = consulting.consults?;
+        (consulting.id == call.id || about == call.id).then_some(consulting)
+    });
+    if let Some(consulting) = pair {
+        if consulting.is_established() {
+            actions.push(CallAction::CompleteTransfer);
+        }
+        actions.push(CallAction::CancelConsult);
+    }
+    actions
 }
 
 pub fn notice(notice: &workbench::Notice) -> Notice {
@@ -177,6 +234,9 @@ pub fn notice(notice: &workbench::Notice) -> Notice {
     let (level, code) = match notice.code {
         workbench::NoticeCode::HoldRefused => (NoticeLevel::Warning, NoticeCode::HoldRefused),
         workbench::NoticeCode::DtmfRefused => (NoticeLevel::Warning, NoticeCode::DtmfRefused),
+        workbench::NoticeCode::DtmfOtherWay => (NoticeLevel::Info, NoticeCode::DtmfOtherWay),
+        workbench::NoticeCode::TransferRefused => (NoticeLevel::Warning, NoticeCode::TransferRefused),
+        workbench::NoticeCode::LoggedInElsewhere => (NoticeLevel::Info, NoticeCode::LoggedInElsewhere),
         workbench::NoticeCode::Device(role, trouble) => (
             if role == Role::Ringer { NoticeLevel::Warning } else { NoticeLevel::Error },
             match (role, trouble) {
@@ -214,6 +274,7 @@ same_variants! {
     media::DeviceRole => DeviceRole { Microphone, Speaker, Ringer }
     DeviceRole => media::DeviceRole { Microphone, Speaker, Ringer }
     media::DeviceTrouble => DeviceTrouble { Missing, Busy, Denied, Failed }
+    call::TransferState => TransferState { Requested, Accepted, Ringing, Succeeded, Failed }
     account::KeepAlive => KeepAlive { Crlf, Stun }
     account::DtmfMode => DtmfMode { Rtp, InfoRelay, Info }
     DtmfMode => account::DtmfMode { Rtp, InfoRelay, Info }
@@ -222,7 +283,8 @@ same_variants! {
     }
     call::EndCause => EndCause {
         HungUp, PeerHungUp, Cancelled, Missed, AnsweredElsewhere, Declined, NotReady, Busy, NoAnswer, NotFound, Rejected,
-        Forbidden, Unavailable, NotAcceptable, ServerError, TimedOut, Unreachable, MediaFailed, Failed,
+        Forbidden, Unavailable, NotAcceptable, ServerError, TimedOut, Unreachable, MediaFailed, Transferred, Replaced,
+        ConnectionLost, Failed,
     }
 }
 

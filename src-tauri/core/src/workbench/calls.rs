@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::media::Socket;
-use super::{Edge, NoticeCode, Output, Refusal, Timer, Workbench, sign_in, target};
+use super::{Edge, Output, Refusal, Registration, Timer, Workbench, target};
 use crate::account::Account;
 use crate::agent;
-use crate::call::{Call, CallId, Change, Direction, End, EndCause, Hold, Media, State};
+use crate::call::{Call, CallId, Caller, Change, Direction, End, EndCause, Field, Hold, LineId, Media, State};
 use crate::clock::Now;
 use crate::media::{Command, Tone};
 use crate::pii::Pii;
@@ -17,45 +17,100 @@ use crate::telemetry;
 
 /// How long the agent hears the busy tone of a call that failed.
 const BUSY_TONE: Duration = Duration::from_millis(2_800);
+/// How many headers the application may add to one message.
+const MOST_HEADERS: usize = 32;
+
+/// A call that begins: what differs between those that we make and those that come.
+pub(super) struct Beginning {
+    pub line: LineId,
+    pub direction: Direction,
+    pub number: String,
+    pub name: Option<String>,
+    pub state: State,
+}
 
 impl Workbench {
-    pub(super) fn dial(&mut self, now: Now, text: &str) -> Result<CallId, Refusal> {
-        let Some(account) = &self.account else { return Err(Refusal::NotSignedIn) };
-        let uri = target::parse(text, &account.domain())?;
-        if self.registration.flow().is_none() {
-            return Err(Refusal::NotSignedIn);
-        }
-        if !self.calls.is_empty() {
-            return Err(Refusal::CallInProgress);
-        }
+    /// Calls from a line; `consults` is the call for whose transfer this one is made.
+    pub(super) fn dial(
+        &mut self,
+        now: Now,
+        line: LineId,
+        text: &str,
+        headers: &[Field],
+        consults: Option<CallId>,
+    ) -> Result<CallId, Refusal> {
+        let missing = if line == LineId::OWN { Refusal::NotSignedIn } else { Refusal::NoLine };
+        let account = self.line(line).map(|line| &line.account).ok_or(missing)?;
+        let domain = account.domain();
+        let uri = target::parse(text, &domain)?;
+        let headers = line_headers(headers)?;
+        self.room_for_call(line)?;
         self.agent.handle(now, agent::Input::Dialing).map_err(|_| Refusal::Agent(self.agent))?;
-        let shown = shown(&uri, &account.domain());
-        let id = self.next_call_id(now);
-        let direction = self.direction(&shown, Direction::Outbound);
+        let shown = shown(&uri, &domain);
+        let direction = self.direction(line, &shown, Direction::Outbound);
         let phone = telemetry::Value::Phone(Pii::new(shown.clone()));
         self.track(self.tracked("sip_call_call").with("phone", phone).text("businessId", "").text("outNumber", ""));
         self.last_call = None;
-        self.calls.push(Call {
-            id,
+        let beginning = Beginning { line, direction, number: shown, name: None, state: State::Preparing };
+        let mut call = self.new_call(now, beginning);
+        call.target = Some(Pii::new(uri));
+        call.invite_headers = headers;
+        call.consults = consults;
+        let id = call.id;
+        self.calls.push(call);
+        self.hold_others(now, id);
+        self.agent_moved();
+        self.tone(None);
+        self.alert();
+        self.ask_media(Command::Devices { wanted: true });
+        self.proceed(now, id);
+        Ok(id)
+    }
+
+    /// Whether a call can be made from that line now, as far as lines and calls go.
+    pub fn room_for_call(&self, id: LineId) -> Result<(), Refusal> {
+        let line = self.line(id).filter(|line| line.registration.flow().is_some()).ok_or(Refusal::NotSignedIn)?;
+        let limit = line.account.options.call_limit;
+        if self.calls_of(id).count() >= usize::from(limit) {
+            return Err(if limit == 1 { Refusal::CallInProgress } else { Refusal::CallLimit });
+        }
+        if self.calls.iter().any(|call| call.rank() == 3) {
+            // One at a time: the agent listens to how it goes on.
+            return Err(Refusal::CallInProgress);
+        }
+        Ok(())
+    }
+
+    pub(super) fn new_call(&mut self, now: Now, beginning: Beginning) -> Call {
+        Call {
+            id: self.next_call_id(now),
+            line: beginning.line,
             session: None,
-            direction,
-            number: Pii::new(shown),
-            name: None,
-            state: State::Preparing,
+            direction: beginning.direction,
+            number: Pii::new(beginning.number),
+            name: beginning.name.map(Pii::new),
+            state: beginning.state,
             since: now,
             started: now,
             answered: None,
             ended: None,
             dtmf: Pii::default(),
             media: None,
-            dtmf_by_info: false,
-            target: Some(Pii::new(uri)),
-        });
-        self.agent_moved();
-        self.tone(None);
-        self.ask_media(Command::Devices { wanted: true });
-        self.proceed(now, id);
-        Ok(id)
+            dtmf_way: None,
+            dtmf_by_info: Pii::default(),
+            target: None,
+            invite_headers: Headers::default(),
+            muted: false,
+            waiting: false,
+            hold_next: None,
+            reconnecting: None,
+            recovered: false,
+            caller: Caller::default(),
+            headers: Vec::new(),
+            referred_by: None,
+            transfer: None,
+            consults: None,
+        }
     }
 
     pub(super) fn answer(&mut self, now: Now, call: Option<CallId>) -> Result<(), Refusal> {
@@ -66,7 +121,9 @@ impl Workbench {
         call.enter(now, State::Answering { offer });
         self.timers.remove(&Timer::AutoAnswer(id));
         self.track_call("sip_call_answer", index);
-        self.ring(false);
+        self.hold_others(now, id);
+        self.alert();
+        self.follow_calls(now);
         self.proceed(now, id);
         self.touch();
         Ok(())
@@ -76,7 +133,11 @@ impl Workbench {
     pub(super) fn proceed(&mut self, now: Now, id: CallId) {
         let Some(index) = self.index(id) else { return };
         if self.calls[index].media.is_none() {
-            let Socket::Open(media, address) = self.take_socket() else { return };
+            let flow = self.line(self.calls[index].line).and_then(|line| line.registration.flow());
+            let Some(local) = flow.map(|flow| flow.local.ip()).or_else(|| self.spare_address()) else {
+                return self.give_up(now, id, EndCause::Unreachable);
+            };
+            let Socket::Open(media, address) = self.take_socket(local) else { return };
             self.ids.description += 1;
             let session_id = u64::try_from(now.unix_ms).unwrap_or_default() + self.ids.description;
             self.calls[index].media = Some(Media { id: media, address, session_id, version: 1, negotiated: None });
@@ -90,7 +151,7 @@ impl Workbench {
 
     fn send_invite(&mut self, now: Now, index: usize) {
         let id = self.calls[index].id;
-        let (Some(account), Some(flow)) = (&self.account, self.registration.flow()) else {
+        let Some(identity) = self.identity(self.calls[index].line) else {
             return self.give_up(now, id, EndCause::Unreachable);
         };
         let (Some(local), Some(target)) = (self.local_media(index, Hold::Active), self.calls[index].target.clone())
@@ -98,10 +159,10 @@ impl Workbench {
             return self.give_up(now, id, EndCause::MediaFailed);
         };
         let invite = Invite {
-            identity: sign_in::identity(account, flow),
+            identity,
             target: target.into_inner(),
             offer: offer_answer::offer(&local),
-            headers: Headers::default(),
+            headers: self.calls[index].invite_headers.clone(),
         };
         match self.user_agent.invite(now.instant, invite) {
             Ok(session) => {
@@ -144,11 +205,15 @@ impl Workbench {
         let call = &mut self.calls[index];
         call.answered = Some(now);
         call.enter(now, State::Established { hold: Hold::Active, change: Change::None });
-        let (id, direction) = (call.id, call.direction);
+        let id = call.id;
+        self.worked = true;
         self.timers.remove(&Timer::RingLimit(id));
+        // The agent may have gone back to another call while this one rang.
+        self.hold_others(now, id);
         self.tone(None);
         self.run_media(index);
-        self.move_agent(now, agent::Input::Established { direction, hold: Hold::Active });
+        self.alert();
+        self.follow_calls(now);
         self.edge(Edge::Established(id));
     }
 
@@ -164,59 +229,33 @@ impl Workbench {
         self.finish(now, id, End { cause, status: Some(480) });
     }
 
-    pub(super) fn hang_up(&mut self, now: Now, call: Option<CallId>) -> Result<(), Refusal> {
+    pub(super) fn hang_up(&mut self, now: Now, call: Option<CallId>, headers: &[Field]) -> Result<(), Refusal> {
+        let headers = line_headers(headers)?;
         let index = self.find(call, |_| true)?;
         let (id, session) = (self.calls[index].id, self.calls[index].session);
         self.track_call("sip_call_hangup", index);
         let reason = crate::sip::user_agent::EndReason::Local;
         let end = self.calls[index].end_for(&reason);
         if let Some(session) = session {
-            // An error means that the far side was first: the end is the same.
-            let _ = self.user_agent.hang_up(now.instant, session);
+            self.end_session(now, session, headers);
         }
         self.finish(now, id, end);
         Ok(())
     }
 
-    pub(super) fn hold(&mut self, now: Now, call: Option<CallId>) -> Result<(), Refusal> {
-        let index = self
-            .find(call, |call| matches!(call.state, State::Established { hold: Hold::Active, change: Change::None }))?;
-        self.track_call("sip_call_hold", index);
-        self.change_hold(now, index, Hold::Held)
-    }
-
-    pub(super) fn retrieve(&mut self, now: Now, call: Option<CallId>) -> Result<(), Refusal> {
-        let index = self
-            .find(call, |call| matches!(call.state, State::Established { hold: Hold::Held, change: Change::None }))?;
-        self.track_call("sip_call_unhold", index);
-        self.change_hold(now, index, Hold::Active)
-    }
-
-    /// Sends the re-INVITE. The microphone is closed to the peer at once, the rest follows with its answer.
-    fn change_hold(&mut self, now: Now, index: usize, wanted: Hold) -> Result<(), Refusal> {
-        let session = self.calls[index].session.ok_or(Refusal::CallState)?;
-        if let Some(media) = &mut self.calls[index].media {
-            media.version += 1;
-        }
-        let local = self.local_media(index, wanted).ok_or(Refusal::CallState)?;
-        let offer = self.offer(index, &local);
-        self.user_agent.reoffer(now.instant, session, offer).map_err(|_| Refusal::CallState)?;
-        let call = &mut self.calls[index];
-        let (hold, change) = match wanted {
-            Hold::Held => (Hold::Active, Change::Holding),
-            Hold::Active => (Hold::Held, Change::Retrieving),
-        };
-        call.state = State::Established { hold, change };
-        self.run_media(index);
-        self.touch();
-        Ok(())
+    fn end_session(&mut self, now: Now, session: crate::sip::SessionId, _headers: Headers) {
+        // An error means that the far side was first: the end is the same.
+        let _ = self.user_agent.hang_up(now.instant, session);
     }
 
     /// Tells the far side of every call where we are to be found from now on: a re-INVITE with an unchanged description
     /// (RFC 3261 §12.2.1.1, target refresh). One that is under way tells it as well.
-    pub(super) fn refresh_calls(&mut self, now: Now) {
+    pub(super) fn refresh_calls(&mut self, now: Now, line: LineId) {
         for index in 0..self.calls.len() {
             let call = &self.calls[index];
+            if call.line != line {
+                continue;
+            }
             let (State::Established { hold, change: Change::None }, Some(session)) = (&call.state, call.session) else {
                 continue;
             };
@@ -224,48 +263,6 @@ impl Workbench {
             let offer = self.offer(index, &local);
             let _ = self.user_agent.reoffer(now.instant, session, offer);
         }
-    }
-
-    /// Only a call that stands can be muted: none begins with a microphone that the agent has forgotten.
-    pub(super) fn mute(&mut self, muted: bool) -> Result<(), Refusal> {
-        let index = self.find(None, Call::is_established)?;
-        if self.muted != muted {
-            self.muted = muted;
-            self.ask_media(Command::Mute(muted));
-            self.track_call(if muted { "sip_call_mute" } else { "sip_call_unmute" }, index);
-        }
-        Ok(())
-    }
-
-    pub(super) fn dtmf(&mut self, now: Now, call: Option<CallId>, digits: &str) -> Result<(), Refusal> {
-        let digits = digits.to_ascii_uppercase();
-        if digits.is_empty() || digits.len() > 64 || !digits.chars().all(|c| "0123456789*#ABCD".contains(c)) {
-            return Err(Refusal::Digits);
-        }
-        let index = self.find(call, Call::is_established)?;
-        for digit in digits.chars() {
-            let event = self.tracked_call("sip_call_send_dtmf", index).text("tone", digit.to_string());
-            self.track(event);
-        }
-        let call = &mut self.calls[index];
-        call.dtmf = Pii::new(format!("{}{digits}", call.dtmf.expose()));
-        let negotiated = call.media.as_ref().and_then(|media| Some((media.id, media.negotiated.as_ref()?)));
-        match negotiated {
-            Some((id, negotiated)) if negotiated.dtmf_send.is_some() => {
-                self.ask_media(Command::Dtmf { id, digits: Pii::new(digits) })
-            }
-            _ => {
-                call.dtmf_by_info = true;
-                let session = call.session.ok_or(Refusal::CallState)?;
-                for digit in digits.chars() {
-                    let body = format!("Signal={digit}\r\nDuration=100\r\n").into_bytes();
-                    self.user_agent
-                        .info(now.instant, session, "application/dtmf-relay", body)
-                        .map_err(|_| Refusal::CallState)?;
-                }
-            }
-        }
-        Ok(())
     }
 
     /// Ends a call from our side before it stands.
@@ -287,25 +284,39 @@ impl Workbench {
         let mut call = self.calls.remove(index);
         let stood = call.is_established();
         let outgoing = call.is_outgoing();
+        let foremost = self.calls.iter().all(|other| other.rank() <= call.rank());
         call.ended = Some(now);
         call.enter(now, State::Ended(end));
         self.timers.remove(&Timer::AutoAnswer(id));
         self.timers.remove(&Timer::RingLimit(id));
-        self.ring(false);
         if let Some(media) = &call.media {
             self.ask_media(Command::Close { id: media.id });
         }
+        for other in &mut self.calls {
+            if other.consults == Some(id) {
+                other.consults = None;
+            }
+        }
+        // A call that ends beside the one that is talked to is not heard.
+        if foremost {
+            self.sound_the_end(now, stood, outgoing, end);
+        }
+        self.alert();
         if self.calls.is_empty() {
-            self.calm_down(now, stood, outgoing, end);
+            self.calm_down(now);
+        } else {
+            self.follow_calls(now);
         }
         self.outputs.push_back(Output::Record(Box::new(call.clone())));
         self.last_call = Some(call);
         self.edge(Edge::Ended(id, end));
     }
 
-    /// No call is left: tones, microphone and agent return to what they are between calls.
-    fn calm_down(&mut self, now: Now, stood: bool, outgoing: bool, end: End) {
-        let by_peer = !matches!(end.cause, EndCause::HungUp | EndCause::Cancelled | EndCause::Declined);
+    fn sound_the_end(&mut self, now: Now, stood: bool, outgoing: bool, end: End) {
+        let by_peer = !matches!(
+            end.cause,
+            EndCause::HungUp | EndCause::Cancelled | EndCause::Declined | EndCause::Transferred | EndCause::Replaced
+        );
         let tone = match (stood, outgoing) {
             (true, _) if by_peer => Some(Tone::HungUp),
             (false, true) if by_peer => Some(Tone::Busy),
@@ -315,45 +326,37 @@ impl Workbench {
         if tone.is_some() {
             self.timers.insert(Timer::ToneOff, now.instant + BUSY_TONE);
         }
+    }
+
+    /// No call is left: microphone and agent return to what they are between calls.
+    fn calm_down(&mut self, now: Now) {
         self.ask_media(Command::Devices { wanted: false });
-        // What was wrong with the call went with it.
-        self.heal(|code| matches!(code, NoticeCode::HoldRefused | NoticeCode::DtmfRefused));
-        if self.muted {
-            self.muted = false;
-            self.ask_media(Command::Mute(false));
-        }
-        let after_call_work = (stood && !self.after_call_work.is_zero()).then_some(self.after_call_work);
-        let registered = self.registration.is_registered();
+        // What was wrong with the calls went with them.
+        self.heal(super::NoticeCode::is_of_calls);
+        let worked = std::mem::take(&mut self.worked);
+        let after_call_work = (worked && !self.after_call_work.is_zero()).then_some(self.after_call_work);
+        let registered = self.registration().is_registered();
         self.move_agent(now, agent::Input::CallOver { after_call_work, registered });
-        if matches!(self.registration, sign_in::Registration::Offline { .. }) {
+        if matches!(self.registration(), Registration::Offline { .. }) {
             // The registration was refused for good while the call stood.
             self.release_media();
             self.move_agent(now, agent::Input::RegistrationRefused);
         }
     }
 
-    /// Rings, or stops ringing.
-    pub(super) fn ring(&mut self, on: bool) {
-        if self.ringing != on {
-            self.ringing = on;
-            self.ask_media(Command::Ring(on));
-            self.track(self.tracked(if on { "sip_call_play_audio" } else { "sip_call_stop_audio" }));
-        }
-    }
-
-    /// A tone in the agent's ear until another is set.
-    pub(super) fn tone(&mut self, tone: Option<Tone>) {
-        self.timers.remove(&Timer::ToneOff);
-        self.ask_media(Command::Tone(tone));
-    }
-
-    /// Starts or changes the streams of a call by its state and what is agreed.
-    pub(super) fn run_media(&mut self, index: usize) {
-        let call = &self.calls[index];
-        let Some(media) = &call.media else { return };
-        let Some(negotiated) = media.negotiated.clone() else { return };
-        let (id, send) = (media.id, call.send_source());
-        self.ask_media(Command::Run { id, negotiated, send });
+    /// The agent's state is that of the foremost call.
+    pub(super) fn follow_calls(&mut self, now: Now) {
+        let Some(foremost) = self.calls.iter().max_by_key(|call| call.rank()) else { return };
+        let input = match foremost.state {
+            State::Established { hold, .. } => agent::Input::Established { direction: foremost.direction, hold },
+            State::Ringing { .. } => agent::Input::Foremost(agent::Foremost::Ringing),
+            // A call that comes rings until it stands.
+            State::Answering { .. } => agent::Input::Foremost(agent::Foremost::Ringing),
+            State::Preparing | State::Dialing | State::Alerting | State::Ended(_) => {
+                agent::Input::Foremost(agent::Foremost::Dialing)
+            }
+        };
+        self.move_agent(now, input);
     }
 
     pub(super) fn agree(&mut self, index: usize, negotiated: crate::sdp::Negotiated) {
@@ -392,22 +395,27 @@ impl Workbench {
         self.calls.iter().position(|call| call.id == id)
     }
 
-    /// The call that a command means: the named one, or the only one that fits.
-    fn find(&self, id: Option<CallId>, fits: impl Fn(&Call) -> bool) -> Result<usize, Refusal> {
+    /// The call that a command means: the named one, or of those that fit the foremost.
+    pub(super) fn find(&self, id: Option<CallId>, fits: impl Fn(&Call) -> bool) -> Result<usize, Refusal> {
         match id {
             Some(id) => {
                 let index = self.index(id).ok_or(Refusal::NoCall)?;
                 if fits(&self.calls[index]) { Ok(index) } else { Err(Refusal::CallState) }
             }
             None if self.calls.is_empty() => Err(Refusal::NoCall),
-            None => self.calls.iter().position(fits).ok_or(Refusal::CallState),
+            None => {
+                let fitting = self.calls.iter().enumerate().filter(|(_, call)| fits(call));
+                // Of equals the oldest: who has waited longest comes first.
+                let foremost = fitting.rev().max_by_key(|(_, call)| call.rank());
+                foremost.map(|(index, _)| index).ok_or(Refusal::CallState)
+            }
         }
     }
 
     /// The direction of a call with that number: internal with a colleague, else as given.
-    pub(super) fn direction(&self, number: &str, otherwise: Direction) -> Direction {
+    pub(super) fn direction(&self, line: LineId, number: &str, otherwise: Direction) -> Direction {
         let colleague = |account: &Account| account.colleagues.iter().any(|extension| extension.expose() == number);
-        if self.account.as_ref().is_some_and(colleague) { Direction::Internal } else { otherwise }
+        if self.line(line).is_some_and(|line| colleague(&line.account)) { Direction::Internal } else { otherwise }
     }
 
     pub(super) fn next_call_id(&mut self, now: Now) -> CallId {
@@ -416,24 +424,22 @@ impl Workbench {
         self.ids.last_call = by_time.max(self.ids.last_call + 1);
         CallId(self.ids.last_call)
     }
+}
 
-    pub(super) fn track_call(&mut self, name: &'static str, index: usize) {
-        let event = self.tracked_call(name, index);
-        self.track(event);
+/// The application's headers, as far as their form can be judged here; which names are free the user agent knows.
+pub(super) fn line_headers(fields: &[Field]) -> Result<Headers, Refusal> {
+    let mut headers = Headers::default();
+    for Field { name, value } in fields {
+        let value = value.expose().trim();
+        let sound = crate::sip::message::grammar::is_token(name) && name.len() <= 64 && value.len() <= 4_096;
+        if !sound || value.chars().any(char::is_control) || fields.len() > MOST_HEADERS {
+            return Err(Refusal::Header(name.chars().filter(|c| !c.is_control()).take(64).collect()));
+        }
+        headers.add_named(name, value);
     }
-
-    /// A tracking event with the parameters that all rows about a call share.
-    fn tracked_call(&self, name: &'static str, index: usize) -> telemetry::Event {
-        let call = &self.calls[index];
-        let direction = match call.direction {
-            Direction::Inbound => "inbound",
-            Direction::Outbound => "outbound",
-            Direction::Internal => "internal",
-        };
-        self.tracked(name)
-            .with("otherLegNumber", telemetry::Value::Phone(call.number.clone()))
-            .text("direction", direction)
-            .text("callId", call.id.to_string())
+    match crate::sip::user_agent::check_headers(&headers, &[]) {
+        Ok(()) => Ok(headers),
+        Err(error) => Err(Refusal::of_session(&error)),
     }
 }
 

@@ -53,18 +53,29 @@ impl Workbench {
         }
     }
 
-    /// Takes the spare socket for a call and opens the next spare.
-    pub(super) fn take_socket(&mut self) -> Socket {
+    /// Takes the spare socket for a call on that interface and opens the next spare. One that stands elsewhere, for
+    /// another line, gives way.
+    pub(super) fn take_socket(&mut self, wanted: IpAddr) -> Socket {
         match self.media.spare {
-            Spare::Open { id, address } => {
-                self.open_spare(address.ip());
+            Spare::Open { id, address } if address.ip() == wanted => {
+                self.open_spare(wanted);
                 Socket::Open(id, address)
             }
-            Spare::Failed { local } => {
-                self.open_spare(local);
+            Spare::Opening { local, .. } if local == wanted => Socket::Awaited,
+            Spare::Open { .. } | Spare::Opening { .. } | Spare::Failed { .. } | Spare::None => {
+                self.release_media();
+                self.open_spare(wanted);
                 Socket::Awaited
             }
-            Spare::Opening { .. } | Spare::None => Socket::Awaited,
+        }
+    }
+
+    /// Where the spare socket stands, or is to stand.
+    pub(super) fn spare_address(&self) -> Option<IpAddr> {
+        match self.media.spare {
+            Spare::Open { address, .. } => Some(address.ip()),
+            Spare::Opening { local, .. } | Spare::Failed { local } => Some(local),
+            Spare::None => None,
         }
     }
 

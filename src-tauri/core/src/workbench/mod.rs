@@ -4,12 +4,19 @@
 //! asks [`Workbench::poll_timeout`] when to come back. Nothing else has a say.
 
 mod calls;
+mod dtmf;
 mod events;
+mod holding;
+mod incoming;
+mod line;
 mod media;
 mod sign_in;
+mod sounds;
 pub mod target;
 #[cfg(test)]
 mod tests;
+mod tracking;
+mod transfer;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -17,13 +24,16 @@ use std::time::{Duration, Instant};
 
 use crate::account::{Account, Server};
 use crate::agent::{self, Agent, BreakReason};
-use crate::call::{Call, CallId, End};
+use crate::call::{Call, CallId, End, Field, LineId, Transfer};
 use crate::clock::Now;
 use crate::flow::{Destination, Flow, FlowId, Transport};
 use crate::media::{Codec, DeviceRole, DeviceTrouble};
+use crate::pii::Pii;
 use crate::sip::user_agent::{self, UserAgent};
 use crate::{media as core_media, telemetry};
 
+use calls::line_headers;
+pub use line::Line;
 pub use sign_in::{Failure, FailureCode, Registration};
 
 /// What does not change while the program runs.
@@ -83,18 +93,73 @@ pub enum Input<'a> {
 pub enum Command {
     SignIn(Account),
     SignOut,
+    /// Registers a further account.
+    AddLine(Account),
+    RemoveLine(LineId),
     Ready,
     Break(Option<BreakReason>),
     AfterCallWork(Duration),
-    Call(crate::pii::Pii<String>),
+    Call {
+        to: Pii<String>,
+        /// `None`: the agent's own line.
+        line: Option<LineId>,
+        headers: Vec<Field>,
+    },
     Answer(Option<CallId>),
-    HangUp(Option<CallId>),
+    HangUp {
+        call: Option<CallId>,
+        headers: Vec<Field>,
+    },
     Hold(Option<CallId>),
     Retrieve(Option<CallId>),
-    Mute(bool),
+    /// Exchanges the active call and the one held last.
+    Swap,
+    Mute {
+        call: Option<CallId>,
+        muted: bool,
+    },
     Dtmf {
         call: Option<CallId>,
-        digits: crate::pii::Pii<String>,
+        digits: Pii<String>,
+    },
+    /// An INFO of the application.
+    Info {
+        call: Option<CallId>,
+        content_type: String,
+        body: Pii<String>,
+        headers: Vec<Field>,
+    },
+    /// Blind transfer.
+    Transfer {
+        call: Option<CallId>,
+        to: Pii<String>,
+        headers: Vec<Field>,
+    },
+    /// Holds a call and calls somebody about it.
+    Consult {
+        call: Option<CallId>,
+        to: Pii<String>,
+    },
+    /// Connects the two calls of a consultation.
+    CompleteTransfer(Option<CallId>),
+    /// Ends the consultation and retrieves the call.
+    CancelConsult(Option<CallId>),
+    SendMessage {
+        to: Pii<String>,
+        content_type: String,
+        body: Pii<String>,
+        line: Option<LineId>,
+    },
+    Subscribe {
+        event: String,
+        target: Pii<String>,
+        line: Option<LineId>,
+    },
+    Unsubscribe(u64),
+    SetPresence {
+        open: bool,
+        note: Option<Pii<String>>,
+        line: Option<LineId>,
     },
     DismissCall,
     DismissNotice(u32),
@@ -120,21 +185,63 @@ pub enum Output {
     Edge(Edge),
     Outcome {
         ticket: Ticket,
-        outcome: Result<Option<CallId>, Refusal>,
+        outcome: Result<Done, Refusal>,
     },
+}
+
+/// What a command has brought about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Done {
+    Nothing,
+    Call(CallId),
+    Line(LineId),
+    /// A message on its way; [`Edge::MessageSent`] or [`Edge::MessageFailed`] follows.
+    Message(u64),
+    Subscription(u64),
+}
+
+impl From<()> for Done {
+    fn from((): ()) -> Self {
+        Self::Nothing
+    }
 }
 
 /// The few moments that front ends want to know beyond the snapshot.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Edge {
-    Registered,
-    RegistrationFailed(Failure),
-    Unregistered,
+    Registered(LineId),
+    RegistrationFailed(LineId, Failure),
+    Unregistered(LineId),
+    /// The same account is registered from other places too: their contacts.
+    LoggedInElsewhere(LineId, Vec<Pii<String>>),
     Ringing(CallId),
     Alerting(CallId),
     Established(CallId),
     Ended(CallId, End),
     Dtmf(CallId, char),
+    /// A transfer of ours goes on.
+    Transfer(CallId, Transfer),
+    /// An INFO of the far side that is not DTMF.
+    Info {
+        call: CallId,
+        content_type: String,
+        body: Pii<String>,
+    },
+    Message {
+        line: LineId,
+        from: Pii<String>,
+        content_type: String,
+        body: Pii<String>,
+    },
+    MessageSent(u64),
+    MessageFailed(u64, Option<u16>),
+    /// News of a subscription; `state` is `active`, `pending` or `terminated`.
+    Notified {
+        subscription: u64,
+        state: &'static str,
+        content_type: String,
+        body: Pii<String>,
+    },
 }
 
 /// Why a command was not carried out.
@@ -156,10 +263,38 @@ pub enum Refusal {
     NoCall,
     #[error("a call is in progress: end it first")]
     CallInProgress,
+    #[error("this line takes no further call: end one first")]
+    CallLimit,
     #[error("DTMF digits are 0-9 * # A-D, at most 64")]
     Digits,
+    #[error("there is no such line")]
+    NoLine,
+    #[error("the agent's own line is signed out, not removed")]
+    OwnLine,
+    #[error("at most 8 accounts at once")]
+    TooManyLines,
+    #[error("header {0:?} may not be set, or its value holds a line break")]
+    Header(String),
+    #[error("there is no such subscription")]
+    NoSubscription,
+    #[error("a body is at most 16 KiB, and its type is TYPE/SUBTYPE")]
+    Body,
+    #[error("this is not possible here")]
+    Unsupported,
     #[error("too many calls or messages at once")]
     Full,
+}
+
+impl Refusal {
+    /// What the user agent does not do.
+    fn of_session(error: &user_agent::Error) -> Self {
+        match error {
+            user_agent::Error::Unknown => Self::NoCall,
+            user_agent::Error::WrongState(_) => Self::CallState,
+            user_agent::Error::Header(name) => Self::Header(name.clone()),
+            user_agent::Error::Full => Self::Full,
+        }
+    }
 }
 
 /// Something that stays visible until it is healed or dismissed.
@@ -175,6 +310,17 @@ pub enum NoticeCode {
     Device(DeviceRole, DeviceTrouble),
     HoldRefused,
     DtmfRefused,
+    /// The far side refused digits in the account's way: they go the other way now.
+    DtmfOtherWay,
+    TransferRefused,
+    LoggedInElsewhere,
+}
+
+impl NoticeCode {
+    /// Tells of a call, and goes with the last one.
+    const fn is_of_calls(self) -> bool {
+        matches!(self, Self::HoldRefused | Self::DtmfRefused | Self::DtmfOtherWay | Self::TransferRefused)
+    }
 }
 
 /// Every timer of the workbench itself (those of SIP are the user agent's).
@@ -183,9 +329,9 @@ enum Timer {
     /// The end of after-call work.
     AfterCallWork,
     /// The sign-in takes too long: give the agent the form back.
-    SignInGuard,
+    SignInGuard(LineId),
     /// The next attempt to connect after the flow was lost.
-    Reconnect,
+    Reconnect(LineId),
     /// Answer this call by ourselves.
     AutoAnswer(CallId),
     /// Nobody has answered this call, and its caller (or the CANCEL) is lost: stop ringing.
@@ -201,15 +347,16 @@ pub struct Workbench {
     config: Config,
     user_agent: UserAgent,
     agent: Agent,
-    registration: Registration,
-    account: Option<Account>,
+    /// The agent's own line first. Empty before the first sign-in.
+    lines: Vec<Line>,
     /// Flows of accounts that are gone, along which sessions still say goodbye.
     lingering: Vec<Flow>,
-    /// Live calls, oldest first. One at a time for now; nothing below relies on that.
+    /// Live calls, oldest first.
     calls: Vec<Call>,
     last_call: Option<Call>,
-    muted: bool,
-    ringing: bool,
+    /// One of the calls since the agent was last without any was answered: after-call work follows.
+    worked: bool,
+    sounds: sounds::Sounds,
     after_call_work: Duration,
     notices: Vec<Notice>,
     media: media::Sockets,
@@ -226,6 +373,7 @@ struct Ids {
     notice: u32,
     last_call: u64,
     description: u64,
+    line: u32,
 }
 
 impl Workbench {
@@ -238,13 +386,12 @@ impl Workbench {
         Self {
             user_agent,
             agent: Agent::new(now),
-            registration: Registration::Offline { failure: None },
-            account: None,
+            lines: Vec::new(),
             lingering: Vec::new(),
             calls: Vec::new(),
             last_call: None,
-            muted: false,
-            ringing: false,
+            worked: false,
+            sounds: sounds::Sounds::default(),
             after_call_work: Duration::from_secs(15),
             notices: Vec::new(),
             media: media::Sockets::default(),
@@ -298,12 +445,19 @@ impl Workbench {
         &self.agent
     }
 
-    pub const fn registration(&self) -> &Registration {
-        &self.registration
+    /// The registration of the agent's own line.
+    pub fn registration(&self) -> &Registration {
+        self.lines.first().map_or(&Registration::Offline { failure: None }, |line| &line.registration)
     }
 
-    pub const fn account(&self) -> Option<&Account> {
-        self.account.as_ref()
+    /// The account of the agent's own line.
+    pub fn account(&self) -> Option<&Account> {
+        self.lines.first().map(|line| &line.account)
+    }
+
+    /// Every account that is signed in or being signed in; the agent's own first.
+    pub fn lines(&self) -> &[Line] {
+        &self.lines
     }
 
     pub fn calls(&self) -> &[Call] {
@@ -313,10 +467,6 @@ impl Workbench {
     /// The call that ended last, until the next one begins or it is dismissed.
     pub const fn last_call(&self) -> Option<&Call> {
         self.last_call.as_ref()
-    }
-
-    pub const fn muted(&self) -> bool {
-        self.muted
     }
 
     pub const fn after_call_work(&self) -> Duration {
@@ -332,33 +482,56 @@ impl Workbench {
         self.user_agent.load()
     }
 
-    fn command(&mut self, now: Now, command: Command) -> Result<Option<CallId>, Refusal> {
+    fn command(&mut self, now: Now, command: Command) -> Result<Done, Refusal> {
         match command {
             Command::SignIn(account) => self.sign_in(now, account)?,
             Command::SignOut => self.sign_out(now)?,
+            Command::AddLine(account) => return self.add_line(now, account).map(Done::Line),
+            Command::RemoveLine(line) => self.remove_line(now, line)?,
             Command::Ready => self.presence(now, agent::Input::Ready)?,
             Command::Break(reason) => self.presence(now, agent::Input::Break(reason))?,
             Command::AfterCallWork(rest) => self.presence(now, agent::Input::AfterCallWork(rest))?,
-            Command::Call(text) => return self.dial(now, text.expose()).map(Some),
+            Command::Call { to, line, headers } => {
+                let line = line.unwrap_or(LineId::OWN);
+                return self.dial(now, line, to.expose(), &headers, None).map(Done::Call);
+            }
             Command::Answer(call) => self.answer(now, call)?,
-            Command::HangUp(call) => self.hang_up(now, call)?,
+            Command::HangUp { call, headers } => self.hang_up(now, call, &headers)?,
             Command::Hold(call) => self.hold(now, call)?,
             Command::Retrieve(call) => self.retrieve(now, call)?,
-            Command::Mute(muted) => self.mute(muted)?,
+            Command::Swap => self.swap(now)?,
+            Command::Mute { call, muted } => self.mute(call, muted)?,
             Command::Dtmf { call, digits } => self.dtmf(now, call, digits.expose())?,
+            Command::Info { call, content_type, body, headers } => {
+                self.send_info(now, call, &content_type, body.expose(), &headers)?;
+            }
+            Command::Transfer { call, to, headers } => self.transfer(now, call, to.expose(), &headers)?,
+            Command::Consult { call, to } => return self.consult(now, call, to.expose()).map(Done::Call),
+            Command::CompleteTransfer(call) => self.complete_transfer(now, call)?,
+            Command::CancelConsult(call) => self.cancel_consult(now, call)?,
+            Command::SendMessage { to, content_type, body, line } => {
+                return self.send_message(now, line, to.expose(), &content_type, body.expose()).map(Done::Message);
+            }
+            Command::Subscribe { event, target, line } => {
+                return self.subscribe(now, line, &event, target.expose()).map(Done::Subscription);
+            }
+            Command::Unsubscribe(id) => self.unsubscribe(now, id)?,
+            Command::SetPresence { open, note, line } => {
+                self.set_presence(now, line, open, note.as_ref().map(|note| note.expose().as_str()))?;
+            }
             Command::DismissCall => self.last_call = None,
             Command::DismissNotice(id) => self.notices.retain(|notice| notice.id != id),
             Command::SetAfterCallWork(time) => self.after_call_work = time,
         }
-        Ok(None)
+        Ok(Done::Nothing)
     }
 
     fn presence(&mut self, now: Now, input: agent::Input) -> Result<(), Refusal> {
-        if self.account.is_none() {
+        if self.lines.is_empty() {
             return Err(Refusal::NotSignedIn);
         }
         self.agent.handle(now, input).map_err(|_| Refusal::Agent(self.agent))?;
-        if self.agent.state == agent::State::Ready && !self.registration.is_registered() {
+        if self.agent.state == agent::State::Ready && !self.registration().is_registered() {
             // Nobody could call: ready as soon as the registration is restored.
             self.move_agent(now, agent::Input::RegistrationLost);
         }
@@ -398,11 +571,11 @@ impl Workbench {
             self.timers.remove(&timer);
             match timer {
                 Timer::AfterCallWork => {
-                    let registered = self.registration.is_registered();
+                    let registered = self.registration().is_registered();
                     self.move_agent(now, agent::Input::AfterCallWorkOver { registered });
                 }
-                Timer::SignInGuard => self.sign_in_took_too_long(now),
-                Timer::Reconnect => self.connect(),
+                Timer::SignInGuard(line) => self.sign_in_took_too_long(now, line),
+                Timer::Reconnect(line) => self.connect(line),
                 Timer::AutoAnswer(call) => {
                     // The caller may have gone in the meantime: then there is nothing to answer.
                     let _ = self.answer(now, Some(call));
@@ -420,16 +593,6 @@ impl Workbench {
     fn edge(&mut self, edge: Edge) {
         self.outputs.push_back(Output::Edge(edge));
         self.touch();
-    }
-
-    fn track(&mut self, event: telemetry::Event) {
-        self.outputs.push_back(Output::Telemetry(event));
-    }
-
-    /// A tracking event with the extension, the first parameter of every SipCall row.
-    fn tracked(&self, name: &'static str) -> telemetry::Event {
-        let extension = self.account.as_ref().map(|account| account.user.expose().clone()).unwrap_or_default();
-        telemetry::Event::new(name).text("extNo", extension)
     }
 
     fn heal(&mut self, healed: impl Fn(NoticeCode) -> bool) {

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use super::{ConnectId, Edge, Output, Refusal, Timer, Workbench};
+use super::{ConnectId, Edge, Line, NoticeCode, Output, Refusal, Timer, Workbench};
 use crate::account::{Account, CertificateFault, Fingerprint};
 use crate::agent;
+use crate::call::{Call, LineId};
 use crate::clock::Now;
 use crate::flow::{Destination, Flow, FlowId};
+use crate::pii::Pii;
+use crate::sip::NameAddr;
 use crate::sip::user_agent::{Identity, RegistrationId};
 use crate::telemetry;
 
@@ -109,6 +112,17 @@ impl Registration {
         matches!(self, Self::Registered { .. })
     }
 
+    /// The user agent's name of it, once REGISTER has been sent.
+    pub const fn id(&self) -> Option<RegistrationId> {
+        match self {
+            Self::Registering { id, .. }
+            | Self::Registered { id, .. }
+            | Self::Restoring { id, .. }
+            | Self::Unregistering { id, .. } => Some(*id),
+            Self::Offline { .. } | Self::Connecting { .. } => None,
+        }
+    }
+
     /// The flow that stands, if any.
     pub const fn flow(&self) -> Option<Flow> {
         match self {
@@ -122,25 +136,34 @@ impl Registration {
 impl Workbench {
     pub(super) fn sign_in(&mut self, now: Now, account: Account) -> Result<(), Refusal> {
         account.check()?;
-        if !matches!(self.registration, Registration::Offline { .. } | Registration::Unregistering { .. }) {
+        account.options.check()?;
+        if !matches!(self.registration(), Registration::Offline { .. } | Registration::Unregistering { .. }) {
             return Err(Refusal::AlreadySignedIn);
         }
         self.agent.handle(now, agent::Input::SignIn).map_err(|_| Refusal::AlreadySignedIn)?;
-        if matches!(self.registration, Registration::Unregistering { .. }) {
+        if matches!(self.registration(), Registration::Unregistering { .. }) {
             // A server that does not answer keeps nobody from signing in anew.
-            self.signed_out();
+            self.signed_out(LineId::OWN);
         }
-        self.account = Some(account);
+        let own = Line::new(LineId::OWN, account);
+        match self.lines.first_mut() {
+            Some(line) => *line = own,
+            None => self.lines.push(own),
+        }
         self.track(self.tracked("sip_call_init").text("extPwd", telemetry::PASSWORD_MASK).text("content", ""));
         self.track(self.tracked("sip_call_register"));
-        self.timers.insert(Timer::SignInGuard, now.instant + SIGN_IN_LIMIT);
-        self.connect();
+        self.begin_registering(now, LineId::OWN);
         self.agent_moved();
         Ok(())
     }
 
+    pub(super) fn begin_registering(&mut self, now: Now, line: LineId) {
+        self.timers.insert(Timer::SignInGuard(line), now.instant + SIGN_IN_LIMIT);
+        self.connect(line);
+    }
+
     pub(super) fn sign_out(&mut self, now: Now) -> Result<(), Refusal> {
-        if self.account.is_none() {
+        if self.lines.is_empty() {
             return Err(Refusal::NotSignedIn);
         }
         if !self.calls.is_empty() {
@@ -148,159 +171,224 @@ impl Workbench {
         }
         self.agent.handle(now, agent::Input::SignOut).map_err(|_| Refusal::Agent(self.agent))?;
         self.track(self.tracked("sip_call_unregister"));
-        self.timers.remove(&Timer::SignInGuard);
-        self.timers.remove(&Timer::Reconnect);
         self.release_media();
-        match self.registration.clone() {
-            Registration::Registering { id, flow }
-            | Registration::Registered { id, flow, .. }
-            | Registration::Restoring { id, flow: Some(flow), .. } => {
-                self.registration = Registration::Unregistering { id, flow: Some(flow) };
-                if self.user_agent.unregister(now.instant, id).is_err() {
-                    self.signed_out();
-                }
-            }
-            Registration::Restoring { id, flow: None, .. } => {
-                // There is no way to tell the server: the binding runs out by itself.
-                let _ = self.user_agent.unregister(now.instant, id);
-                self.signed_out();
-            }
-            _ => self.signed_out(),
+        for line in self.lines.iter().map(|line| line.id).collect::<Vec<_>>() {
+            self.unregister(now, line);
         }
+        self.heal(|code| code == NoticeCode::LoggedInElsewhere);
         self.agent_moved();
         Ok(())
     }
 
-    fn signed_out(&mut self) {
-        let flow = self.registration.flow();
-        self.registration = Registration::Offline { failure: None };
-        self.lingering.extend(flow);
-        self.edge(Edge::Unregistered);
+    /// Removes the binding of a line, as far as the server can be told.
+    pub(super) fn unregister(&mut self, now: Now, id: LineId) {
+        let Some(index) = self.line_index(id) else { return };
+        self.timers.remove(&Timer::SignInGuard(id));
+        self.timers.remove(&Timer::Reconnect(id));
+        match self.lines[index].registration.clone() {
+            Registration::Registering { id: registration, flow }
+            | Registration::Registered { id: registration, flow, .. }
+            | Registration::Restoring { id: registration, flow: Some(flow), .. } => {
+                self.lines[index].registration = Registration::Unregistering { id: registration, flow: Some(flow) };
+                if self.user_agent.unregister(now.instant, registration).is_err() {
+                    self.signed_out(id);
+                }
+            }
+            Registration::Restoring { id: registration, flow: None, .. } => {
+                // There is no way to tell the server: the binding runs out by itself.
+                let _ = self.user_agent.unregister(now.instant, registration);
+                self.signed_out(id);
+            }
+            Registration::Unregistering { .. } => {}
+            Registration::Offline { .. } | Registration::Connecting { .. } => self.signed_out(id),
+        }
+        self.touch();
+    }
+
+    fn signed_out(&mut self, id: LineId) {
+        let Some(index) = self.line_index(id) else { return };
+        let flow = self.lines[index].registration.flow();
+        self.lines[index].registration = Registration::Offline { failure: None };
+        self.linger(flow);
+        self.edge(Edge::Unregistered(id));
+        self.forget_line(id);
     }
 
     /// Opens a flow to the account's server: the first one, or a new one.
-    pub(super) fn connect(&mut self) {
-        let Some(server) = self.account.as_ref().map(|account| account.server.clone()) else { return };
+    pub(super) fn connect(&mut self, id: LineId) {
+        let Some(index) = self.line_index(id) else { return };
         self.ids.connect += 1;
-        let id = ConnectId(self.ids.connect);
-        match &mut self.registration {
-            Registration::Restoring { connect, .. } => *connect = Some(id),
-            registration => *registration = Registration::Connecting { connect: id },
+        let attempt = ConnectId(self.ids.connect);
+        let line = &mut self.lines[index];
+        match &mut line.registration {
+            Registration::Restoring { connect, .. } => *connect = Some(attempt),
+            registration => *registration = Registration::Connecting { connect: attempt },
         }
-        self.outputs.push_back(Output::Connect { id, server });
+        let server = line.account.server.clone();
+        self.outputs.push_back(Output::Connect { id: attempt, server });
         self.touch();
     }
 
+    /// The line that waits for that connection.
+    fn line_of_connect(&self, attempt: ConnectId) -> Option<usize> {
+        self.lines.iter().position(|line| match line.registration {
+            Registration::Connecting { connect } => connect == attempt,
+            Registration::Restoring { connect, .. } => connect == Some(attempt),
+            _ => false,
+        })
+    }
+
     pub(super) fn flow_up(&mut self, now: Now, connect: ConnectId, flow: Flow) {
-        match self.registration.clone() {
-            Registration::Connecting { connect: ours } if ours == connect => {
-                let Some(account) = &self.account else { return self.close(Some(flow)) };
+        // An attempt that nobody waits for any more.
+        let Some(index) = self.line_of_connect(connect) else { return self.close(Some(flow)) };
+        let id = self.lines[index].id;
+        match self.lines[index].registration.clone() {
+            Registration::Restoring { id: registration, attempt, since, failure, .. } => {
+                self.lines[index].registration = Registration::Restoring {
+                    id: registration,
+                    flow: Some(flow),
+                    attempt,
+                    connect: None,
+                    since,
+                    failure,
+                };
+                if self.user_agent.move_registration(now.instant, registration, flow).is_err() {
+                    return self.refused(now, id, failure);
+                }
+                self.move_calls(now, id, flow);
+            }
+            _ => {
+                let account = &self.lines[index].account;
                 let registrar = account.registrar();
                 let identity = identity(account, flow);
-                let id = self.user_agent.register(now.instant, identity, registrar, EXPIRES);
-                self.registration = Registration::Registering { id, flow };
+                let registration = self.user_agent.register(now.instant, identity, registrar, EXPIRES);
+                self.lines[index].registration = Registration::Registering { id: registration, flow };
             }
-            Registration::Restoring { id, connect: Some(ours), attempt, since, failure, .. } if ours == connect => {
-                self.registration =
-                    Registration::Restoring { id, flow: Some(flow), attempt, connect: None, since, failure };
-                if self.user_agent.move_registration(now.instant, id, flow).is_err() {
-                    self.refused(now, failure);
-                }
-                for session in self.calls.iter().filter_map(|call| call.session) {
-                    // A session that ended in the same moment is no longer there to be moved.
-                    let _ = self.user_agent.move_session(now.instant, session, flow);
-                }
-            }
-            // An attempt that nobody waits for any more.
-            _ => self.close(Some(flow)),
         }
         self.touch();
+    }
+
+    /// The calls of a line go along a new flow from now on.
+    fn move_calls(&mut self, now: Now, line: LineId, flow: Flow) {
+        for session in self.calls.iter().filter(|call| call.line == line).filter_map(|call| call.session) {
+            // A session that ended in the same moment is no longer there to be moved.
+            let _ = self.user_agent.move_session(now.instant, session, flow);
+        }
     }
 
     pub(super) fn connect_failed(&mut self, now: Now, connect: ConnectId, code: FailureCode) {
         let failure = Failure { code, status: None };
-        match &self.registration {
-            Registration::Connecting { connect: ours } if *ours == connect => self.refused(now, failure),
-            Registration::Restoring { connect: Some(ours), .. } if *ours == connect => self.restore(now, failure),
-            _ => {}
+        let Some(index) = self.line_of_connect(connect) else { return };
+        let id = self.lines[index].id;
+        match &self.lines[index].registration {
+            Registration::Restoring { .. } => self.restore(now, id, failure),
+            _ => self.refused(now, id, failure),
         }
     }
 
     pub(super) fn flow_down(&mut self, now: Now, flow: FlowId) {
         self.user_agent.handle_flow_closed(now.instant, flow);
-        if self.registration.flow().is_none_or(|ours| ours.id != flow) {
-            return;
-        }
         let failure = Failure { code: FailureCode::ConnectionLost, status: None };
-        match self.registration {
-            Registration::Registering { .. } => self.refused(now, failure),
-            Registration::Registered { .. } | Registration::Restoring { .. } => self.restore(now, failure),
-            Registration::Unregistering { .. } => self.signed_out(),
-            Registration::Offline { .. } | Registration::Connecting { .. } => {}
+        for id in self.lines_on_flow(flow) {
+            let Some(line) = self.line(id) else { continue };
+            match line.registration {
+                Registration::Registering { .. } => self.refused(now, id, failure),
+                Registration::Registered { .. } | Registration::Restoring { .. } => self.restore(now, id, failure),
+                Registration::Unregistering { .. } => self.signed_out(id),
+                Registration::Offline { .. } | Registration::Connecting { .. } => {}
+            }
         }
     }
 
-    pub(super) fn registered(&mut self, now: Now, id: RegistrationId) {
-        let (first, flow) = match self.registration {
-            Registration::Registering { id: ours, flow } if ours == id => (true, flow),
-            Registration::Restoring { id: ours, flow: Some(flow), .. } if ours == id => (false, flow),
+    pub(super) fn registered(&mut self, now: Now, registration: RegistrationId) {
+        let Some(id) = self.line_of_registration(registration) else { return };
+        let Some(index) = self.line_index(id) else { return };
+        let (first, flow) = match self.lines[index].registration {
+            Registration::Registering { flow, .. } => (true, flow),
+            Registration::Restoring { flow: Some(flow), .. } => (false, flow),
             // A refresh.
             _ => return,
         };
-        self.registration = Registration::Registered { id, flow, since: now };
-        self.timers.remove(&Timer::SignInGuard);
-        self.timers.remove(&Timer::Reconnect);
+        self.lines[index].registration = Registration::Registered { id: registration, flow, since: now };
+        self.timers.remove(&Timer::SignInGuard(id));
+        self.timers.remove(&Timer::Reconnect(id));
         if !first {
-            self.refresh_calls(now);
+            self.refresh_calls(now, id);
         }
-        self.prepare_media(flow);
-        self.move_agent(now, agent::Input::Registered);
-        if self.agent.state == agent::State::SignedIn {
-            self.move_agent(now, agent::Input::Ready);
+        if id == LineId::OWN {
+            self.prepare_media(flow);
+            self.move_agent(now, agent::Input::Registered);
+            if self.agent.state == agent::State::SignedIn {
+                self.move_agent(now, agent::Input::Ready);
+            }
+            if first {
+                self.track(self.tracked("sip_call_set_idle"));
+            }
         }
-        if first {
-            self.track(self.tracked("sip_call_set_idle"));
-        }
-        self.edge(Edge::Registered);
+        self.edge(Edge::Registered(id));
     }
 
-    pub(super) fn registration_failed(&mut self, now: Now, id: RegistrationId, status: Option<u16>, retry: bool) {
+    pub(super) fn registration_failed(
+        &mut self,
+        now: Now,
+        registration: RegistrationId,
+        status: Option<u16>,
+        retry: bool,
+    ) {
+        let Some(id) = self.line_of_registration(registration) else { return };
+        let Some(line) = self.line(id) else { return };
         let failure = Failure { code: FailureCode::of_status(status), status };
-        match &self.registration {
-            Registration::Registering { id: ours, .. } if *ours == id => self.refused(now, failure),
+        match line.registration.clone() {
+            Registration::Registering { .. } => self.refused(now, id, failure),
             // The flow is gone, which is known and being mended.
             Registration::Restoring { flow: None, .. } => {}
-            Registration::Registered { id: ours, .. } | Registration::Restoring { id: ours, .. } if *ours == id => {
+            Registration::Registered { flow, .. } | Registration::Restoring { flow: Some(flow), .. } => {
                 if !retry && status.is_some() {
-                    self.refused(now, failure);
-                } else if self.registration.flow().is_some_and(|flow| !flow.transport.is_reliable()) {
+                    self.refused(now, id, failure);
+                } else if !flow.transport.is_reliable() {
                     // Over UDP the user agent tries again by itself along the same flow.
-                    self.restoring(now, failure, true);
+                    self.restoring(now, id, failure, true);
                 } else {
-                    let flow = self.registration.flow();
-                    self.restore(now, failure);
-                    self.close(flow);
+                    self.restore(now, id, failure);
+                    self.close(Some(flow));
                 }
             }
             _ => {}
         }
     }
 
-    pub(super) fn unregistered(&mut self, id: RegistrationId) {
-        if matches!(self.registration, Registration::Unregistering { id: ours, .. } if ours == id) {
-            self.signed_out();
+    pub(super) fn unregistered(&mut self, registration: RegistrationId) {
+        let Some(id) = self.line_of_registration(registration) else { return };
+        if self.line(id).is_some_and(|line| matches!(line.registration, Registration::Unregistering { .. })) {
+            self.signed_out(id);
         }
     }
 
-    pub(super) fn sign_in_took_too_long(&mut self, now: Now) {
-        if matches!(self.registration, Registration::Connecting { .. } | Registration::Registering { .. }) {
-            self.refused(now, Failure { code: FailureCode::TimedOut, status: None });
+    /// Other devices are registered under our address, or none any more.
+    pub(super) fn other_bindings(&mut self, now: Now, registration: RegistrationId, contacts: &[NameAddr]) {
+        let Some(id) = self.line_of_registration(registration) else { return };
+        if contacts.is_empty() {
+            self.heal(|code| code == NoticeCode::LoggedInElsewhere);
+        } else {
+            self.notify(now, NoticeCode::LoggedInElsewhere);
+            let contacts = contacts.iter().map(|contact| Pii::new(contact.uri.to_string())).collect();
+            self.edge(Edge::LoggedInElsewhere(id, contacts));
+        }
+    }
+
+    pub(super) fn sign_in_took_too_long(&mut self, now: Now, id: LineId) {
+        let waits = |line: &Line| {
+            matches!(line.registration, Registration::Connecting { .. } | Registration::Registering { .. })
+        };
+        if self.line(id).is_some_and(waits) {
+            self.refused(now, id, Failure { code: FailureCode::TimedOut, status: None });
         }
     }
 
     /// The sign-in failed, or a standing registration is refused for good: back to the form. A call goes on.
-    fn refused(&mut self, now: Now, failure: Failure) {
-        match self.registration {
+    fn refused(&mut self, now: Now, id: LineId, failure: Failure) {
+        let Some(index) = self.line_index(id) else { return };
+        match self.lines[index].registration {
             Registration::Registering { id, .. }
             | Registration::Registered { id, .. }
             | Registration::Restoring { id, .. } => {
@@ -308,47 +396,58 @@ impl Workbench {
             }
             _ => {}
         }
-        let flow = self.registration.flow();
-        self.registration = Registration::Offline { failure: Some(failure) };
-        self.timers.remove(&Timer::SignInGuard);
-        self.timers.remove(&Timer::Reconnect);
-        if self.calls.is_empty() {
+        let flow = self.lines[index].registration.flow();
+        self.lines[index].registration = Registration::Offline { failure: Some(failure) };
+        self.timers.remove(&Timer::SignInGuard(id));
+        self.timers.remove(&Timer::Reconnect(id));
+        if self.calls.is_empty() && id == LineId::OWN {
             self.release_media();
         }
         self.drain_user_agent(now);
-        self.lingering.extend(flow);
-        self.move_agent(now, agent::Input::RegistrationRefused);
-        self.edge(Edge::RegistrationFailed(failure));
+        self.linger(flow);
+        if id == LineId::OWN {
+            self.move_agent(now, agent::Input::RegistrationRefused);
+        }
+        self.edge(Edge::RegistrationFailed(id, failure));
     }
 
     /// Restores the registration by a new flow, after a pause that grows.
-    fn restore(&mut self, now: Now, failure: Failure) {
-        self.restoring(now, failure, false);
-        if let Registration::Restoring { attempt, .. } = self.registration {
-            let pause = RECONNECT_FIRST.saturating_mul(1 << attempt.min(6)).min(RECONNECT_LIMIT);
-            self.timers.insert(Timer::Reconnect, now.instant + pause);
+    fn restore(&mut self, now: Now, id: LineId, failure: Failure) {
+        self.restoring(now, id, failure, false);
+        if let Some(Registration::Restoring { attempt, .. }) = self.line(id).map(|line| &line.registration) {
+            let pause = RECONNECT_FIRST.saturating_mul(1 << (*attempt).min(6)).min(RECONNECT_LIMIT);
+            self.timers.insert(Timer::Reconnect(id), now.instant + pause);
         }
     }
 
     /// Marks the registration as being restored, along the same flow or a new one.
-    fn restoring(&mut self, now: Now, failure: Failure, keep_flow: bool) {
-        let (lost, id, flow, attempt, since) = match self.registration {
+    fn restoring(&mut self, now: Now, id: LineId, failure: Failure, keep_flow: bool) {
+        let Some(index) = self.line_index(id) else { return };
+        let (lost, registration, flow, attempt, since) = match self.lines[index].registration {
             Registration::Registered { id, flow, .. } => (true, id, Some(flow), 0, now),
             Registration::Restoring { id, flow, attempt, since, .. } => (false, id, flow, attempt + 1, since),
             _ => return,
         };
         let flow = flow.filter(|_| keep_flow);
-        self.registration = Registration::Restoring { id, flow, attempt, connect: None, since, failure };
+        self.lines[index].registration =
+            Registration::Restoring { id: registration, flow, attempt, connect: None, since, failure };
         if lost {
-            self.move_agent(now, agent::Input::RegistrationLost);
-            self.edge(Edge::RegistrationFailed(failure));
+            if id == LineId::OWN {
+                self.move_agent(now, agent::Input::RegistrationLost);
+            }
+            self.edge(Edge::RegistrationFailed(id, failure));
         }
         self.touch();
     }
 
-    /// When the next attempt to reconnect is due.
-    pub fn reconnect_at(&self) -> Option<std::time::Instant> {
-        self.timers.get(&Timer::Reconnect).copied()
+    /// When the next attempt to reconnect a line is due.
+    pub fn reconnect_at(&self, line: LineId) -> Option<std::time::Instant> {
+        self.timers.get(&Timer::Reconnect(line)).copied()
+    }
+
+    /// A flow that its account needs no longer is closed once no session needs it either.
+    fn linger(&mut self, flow: Option<Flow>) {
+        self.lingering.extend(flow);
     }
 
     /// Closes the flows of accounts that are gone, once no session needs them any more: a BYE and its answer still do.
@@ -362,14 +461,28 @@ impl Workbench {
     }
 
     fn close(&mut self, flow: Option<Flow>) {
-        if let Some(flow) = flow {
+        // Two lines of one server may share a flow.
+        if let Some(flow) = flow.filter(|flow| self.lines_on_flow(flow.id).is_empty()) {
             self.outputs.push_back(Output::CloseFlow(flow.id));
         }
+    }
+
+    /// Who we are in a call of that line: with the route that the registrar prescribes.
+    pub(super) fn identity(&self, id: LineId) -> Option<Identity> {
+        let line = self.line(id)?;
+        let flow = line.registration.flow()?;
+        let registered = line.registration.id().and_then(|id| self.user_agent.identity_of(id).ok());
+        Some(registered.unwrap_or_else(|| identity(&line.account, flow)))
+    }
+
+    /// The calls of a line, oldest first.
+    pub(super) fn calls_of(&self, line: LineId) -> impl Iterator<Item = &Call> {
+        self.calls.iter().filter(move |call| call.line == line)
     }
 }
 
 /// Who we are along a flow to our registrar, which serves as the outbound proxy.
-pub(super) fn identity(account: &Account, flow: Flow) -> Identity {
+fn identity(account: &Account, flow: Flow) -> Identity {
     Identity {
         aor: account.address_of_record(),
         credentials: account.credentials(),

@@ -415,7 +415,7 @@ impl UserAgent {
 }
 
 /// The application may set no header that the protocol owns, nor smuggle one in behind a line break.
-fn check_headers(headers: &Headers, allowed: &[HeaderName]) -> Result<(), Error> {
+pub(crate) fn check_headers(headers: &Headers, allowed: &[HeaderName]) -> Result<(), Error> {
     for header in headers.iter() {
         if header.known.is_some_and(|name| name.is_protocol() && !allowed.contains(&name)) {
             return Err(Error::Header(header.name.to_owned()));

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn outbound_call_held_and_retrieved() {
     let mut bench = Bench::ready();
-    let id = bench.command(Command::Call(Pii::new("1002".into()))).unwrap().unwrap();
+    let Done::Call(id) = bench.command(dial("1002")).unwrap() else { panic!() };
     assert_eq!(bench.code(), 8);
     let (session, _) = bench.far_session();
     bench.far(|far, now| far.progress(now, session, 180, Vec::new()).unwrap());
@@ -43,7 +43,7 @@ fn outbound_call_held_and_retrieved() {
 #[test]
 fn refused_hold_leaves_the_call_as_it_was() {
     let mut bench = Bench::ready();
-    bench.command(Command::Call(Pii::new("1002".into()))).unwrap();
+    bench.command(dial("1002")).unwrap();
     bench.far_answers();
     let (session, _) = bench.far_session();
     bench.command(Command::Hold(None)).unwrap();
@@ -56,7 +56,7 @@ fn refused_hold_leaves_the_call_as_it_was() {
 #[test]
 fn peer_that_holds_is_shown_and_heard_again() {
     let mut bench = Bench::ready();
-    bench.command(Command::Call(Pii::new("1002".into()))).unwrap();
+    bench.command(dial("1002")).unwrap();
     bench.far_answers();
     let (session, _) = bench.far_session();
     let hold = LocalMedia { direction: Direction::SendOnly, version: 2, ..far_media() };
@@ -72,7 +72,7 @@ fn peer_that_holds_is_shown_and_heard_again() {
 fn notice_of_a_refused_hold_goes_with_the_next_success_or_the_call() {
     let mut bench = Bench::ready();
     for succeeds in [true, false] {
-        bench.command(Command::Call(Pii::new("1002".into()))).unwrap();
+        bench.command(dial("1002")).unwrap();
         bench.far_answers();
         let (session, _) = bench.far_session();
         bench.command(Command::Hold(None)).unwrap();
@@ -84,7 +84,7 @@ fn notice_of_a_refused_hold_goes_with_the_next_success_or_the_call() {
             assert_eq!(bench.code(), 12);
             assert!(bench.desk.notices().is_empty());
         }
-        bench.command(Command::HangUp(None)).unwrap();
+        bench.command(hang_up()).unwrap();
         assert!(bench.desk.notices().is_empty());
     }
 }

@@ -16,7 +16,7 @@ fn inbound_call_from_ring_to_ready_again() {
     assert_eq!(bench.last_run(), (Direction::SendRecv, SendSource::Microphone));
 
     bench.pass(Duration::from_secs(30));
-    bench.command(Command::HangUp(None)).unwrap();
+    bench.command(hang_up()).unwrap();
     assert_eq!((bench.code(), bench.end()), (5, EndCause::HungUp));
     assert_eq!(bench.records.len(), 1);
 
@@ -38,7 +38,7 @@ fn caller_gives_up_while_it_rings() {
 }
 
 #[test]
-fn calls_do_not_ring_in_a_break_or_beside_another_call() {
+fn calls_do_not_ring_in_a_break_or_beyond_the_limit_of_the_account() {
     let mut bench = Bench::ready();
     bench.command(Command::Break(BreakReason::new(1))).unwrap();
     bench.far_calls();
@@ -47,10 +47,11 @@ fn calls_do_not_ring_in_a_break_or_beside_another_call() {
     assert!(matches!(bench.records[0].state, State::Ended(end) if end.cause == EndCause::NotReady));
 
     bench.command(Command::Ready).unwrap();
-    bench.command(Command::Call(Pii::new("1002".into()))).unwrap();
+    bench.command(dial("1002")).unwrap();
     bench.far_answers();
     bench.far_calls();
-    assert_eq!(bench.desk.calls().len(), 1);
+    bench.far_calls();
+    assert_eq!(bench.desk.calls().len(), 2);
     assert!(matches!(bench.records[1].state, State::Ended(end) if end.cause == EndCause::Busy));
 }
 

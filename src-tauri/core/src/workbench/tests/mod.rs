@@ -49,7 +49,7 @@ struct Bench {
     edges: Vec<Edge>,
     records: Vec<Call>,
     telemetry: Vec<telemetry::Event>,
-    outcome: Option<Result<Option<CallId>, Refusal>>,
+    outcome: Option<Result<Done, Refusal>>,
     connects: Vec<ConnectId>,
     /// What the far side's application was told.
     far_events: Vec<Event>,
@@ -66,6 +66,19 @@ struct Bench {
     /// The wire is cut: everything is lost.
     cut: bool,
     sent: Vec<String>,
+}
+
+fn dial(number: &str) -> Command {
+    Command::Call { to: Pii::new(number.to_owned()), line: None, headers: Vec::new() }
+}
+
+/// Ends the foremost call.
+fn hang_up() -> Command {
+    Command::HangUp { call: None, headers: Vec::new() }
+}
+
+fn mute(muted: bool) -> Command {
+    Command::Mute { call: None, muted }
 }
 
 /// The port of the far side.
@@ -146,10 +159,22 @@ impl Bench {
         }
     }
 
-    fn sign_in(&mut self) -> Result<Option<CallId>, Refusal> {
+    fn sign_in(&mut self) -> Result<Done, Refusal> {
         let outcome = self.command(Command::SignIn(Self::account()));
         let connect = self.connects.pop();
         if let Some(connect) = connect {
+            self.connected(connect);
+        }
+        outcome
+    }
+
+    /// A further account of the desk, whose connection stands at once.
+    fn add_line(&mut self, user: &str) -> Result<Done, Refusal> {
+        let account = Account { user: Pii::new(user.to_owned()), ..Self::account() };
+        let outcome = self.command(Command::AddLine(account));
+        if outcome.is_ok()
+            && let Some(connect) = self.connects.pop()
+        {
             self.connected(connect);
         }
         outcome
@@ -172,7 +197,7 @@ impl Bench {
         self.input(Input::FlowDown { flow: self.flow().id });
     }
 
-    fn command(&mut self, command: Command) -> Result<Option<CallId>, Refusal> {
+    fn command(&mut self, command: Command) -> Result<Done, Refusal> {
         self.input(Input::Command { ticket: Ticket(1), command });
         self.outcome.take().unwrap()
     }
@@ -297,7 +322,14 @@ impl Bench {
     }
 
     fn far_calls_with(&mut self, offer: Vec<u8>) -> SessionId {
-        let port = self.desk.registration().flow().map_or(self.port, |flow| flow.local.port());
+        self.far_calls_to("1001", offer, Headers::default())
+    }
+
+    /// A call to that user, along the flow of the user's line.
+    fn far_calls_to(&mut self, user: &str, offer: Vec<u8>, headers: Headers) -> SessionId {
+        let line = self.desk.lines().iter().find(|line| line.account.user.expose() == user);
+        let flow_of_line = line.and_then(|line| line.registration.flow());
+        let port = flow_of_line.map_or(self.port, |flow| flow.local.port());
         let identity = Identity {
             aor: "\"王女士\" <sip:13800138000@127.0.0.1>".parse::<NameAddr>().unwrap(),
             credentials: None,
@@ -306,8 +338,8 @@ impl Bench {
             route: Vec::new(),
             outbound: None,
         };
-        let target = format!("sip:1001@127.0.0.1:{}", port).parse::<Uri>().unwrap();
-        let invite = Invite { identity, target, offer, headers: Headers::default() };
+        let target = format!("sip:{user}@127.0.0.1:{port}").parse::<Uri>().unwrap();
+        let invite = Invite { identity, target, offer, headers };
         let session = self.far.invite(self.now.instant, invite).unwrap();
         self.settle();
         session
@@ -363,6 +395,15 @@ impl Bench {
             _ => None,
         });
         run.expect("media was started")
+    }
+
+    /// Whether the microphone is closed.
+    fn muted(&self) -> bool {
+        let mute = |command: &core_media::Command| match command {
+            core_media::Command::Mute(muted) => Some(*muted),
+            _ => None,
+        };
+        self.media.iter().rev().find_map(mute).unwrap_or(false)
     }
 
     fn last_ring(&self) -> bool {

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn calls_with_colleagues_are_internal() {
     let mut bench = Bench::ready();
-    bench.command(Command::Call(Pii::new("1003".into()))).unwrap();
+    bench.command(dial("1003")).unwrap();
     bench.far_answers();
     assert_eq!(bench.code(), 11);
     let (session, _) = bench.far_session();
@@ -17,7 +17,7 @@ fn calls_with_colleagues_are_internal() {
 fn failed_outbound_calls_end_with_their_cause() {
     let check = |status: u16, rings: bool, expected: EndCause| {
         let mut bench = Bench::ready();
-        bench.command(Command::Call(Pii::new("9".into()))).unwrap();
+        bench.command(dial("9")).unwrap();
         let (session, _) = bench.far_session();
         if rings {
             bench.far(|far, now| far.progress(now, session, 180, Vec::new()).unwrap());
@@ -41,7 +41,7 @@ fn failed_outbound_calls_end_with_their_cause() {
 fn call_to_nobody_times_out() {
     let mut bench = Bench::ready();
     bench.cut = true;
-    bench.command(Command::Call(Pii::new("1002".into()))).unwrap();
+    bench.command(dial("1002")).unwrap();
     bench.pass(Duration::from_secs(33));
     assert_eq!((bench.end(), bench.code()), (EndCause::TimedOut, 3));
 }
@@ -49,10 +49,10 @@ fn call_to_nobody_times_out() {
 #[test]
 fn cancelled_call_never_stands() {
     let mut bench = Bench::ready();
-    bench.command(Command::Call(Pii::new("1002".into()))).unwrap();
+    bench.command(dial("1002")).unwrap();
     let (session, _) = bench.far_session();
     bench.far(|far, now| far.progress(now, session, 180, Vec::new()).unwrap());
-    bench.command(Command::HangUp(None)).unwrap();
+    bench.command(hang_up()).unwrap();
     assert_eq!((bench.end(), bench.code()), (EndCause::Cancelled, 3));
     assert!(bench.sent.iter().any(|line| line.starts_with("CANCEL ")));
 }
@@ -60,37 +60,37 @@ fn cancelled_call_never_stands() {
 #[test]
 fn busy_tone_of_one_call_never_cuts_the_ring_back_of_the_next() {
     let mut bench = Bench::ready();
-    bench.command(Command::Call(Pii::new("9".into()))).unwrap();
+    bench.command(dial("9")).unwrap();
     let (session, _) = bench.far_session();
     bench.far(|far, now| far.reject(now, session, 486, Headers::default()).unwrap());
     assert_eq!(bench.last_tone(), Some(Tone::Busy));
     bench.pass(Duration::from_secs(1));
-    bench.command(Command::Call(Pii::new("1002".into()))).unwrap();
+    bench.command(dial("1002")).unwrap();
     let (session, _) = bench.far_session();
     bench.far(|far, now| far.progress(now, session, 180, Vec::new()).unwrap());
     bench.pass(Duration::from_secs(5));
     assert_eq!(bench.last_tone(), Some(Tone::RingBack));
-    bench.command(Command::HangUp(None)).unwrap();
+    bench.command(hang_up()).unwrap();
     assert_eq!(bench.last_tone(), None);
 }
 
 #[test]
 fn microphone_is_open_at_the_start_of_every_call() {
     let mut bench = Bench::ready();
-    assert_eq!(bench.command(Command::Mute(true)), Err(Refusal::NoCall));
-    bench.command(Command::Call(Pii::new("1002".into()))).unwrap();
-    assert_eq!(bench.command(Command::Mute(true)), Err(Refusal::CallState));
+    assert_eq!(bench.command(mute(true)), Err(Refusal::NoCall));
+    bench.command(dial("1002")).unwrap();
+    assert_eq!(bench.command(mute(true)), Err(Refusal::CallState));
     bench.far_answers();
-    assert!(!bench.desk.muted());
-    bench.command(Command::Mute(true)).unwrap();
-    bench.command(Command::HangUp(None)).unwrap();
-    assert!(!bench.desk.muted());
+    assert!(!bench.muted());
+    bench.command(mute(true)).unwrap();
+    bench.command(hang_up()).unwrap();
+    assert!(!bench.muted());
 }
 
 #[test]
 fn call_whose_stream_cannot_be_started_ends() {
     let mut bench = Bench::ready();
-    bench.command(Command::Call(Pii::new("1002".into()))).unwrap();
+    bench.command(dial("1002")).unwrap();
     bench.far_answers();
     let id = bench.desk.calls()[0].media.as_ref().unwrap().id;
     bench.input(Input::Media(core_media::Event::OpenFailed { id, reason: String::new() }));

@@ -45,19 +45,31 @@ fn any_day_ends_well() {
 /// One thing that happens.
 fn step(bench: &mut Bench, dice: &mut Dice) -> String {
     let number = |text: &str| Pii::new(text.to_owned());
-    match dice.below(34) {
+    match dice.below(40) {
         0 => format!("sign in: {:?}", bench.sign_in()),
         1 => command(bench, Command::SignOut),
         2 | 3 => command(bench, Command::Ready),
         4 => command(bench, Command::Break(BreakReason::new(1))),
         5 => command(bench, Command::AfterCallWork(Duration::from_secs(3))),
-        6 => command(bench, Command::Call(number("1002"))),
-        7 => command(bench, Command::Call(number("1003"))),
+        6 => command(bench, dial("1002")),
+        7 => command(bench, dial("1003")),
         8..=10 => command(bench, Command::Answer(None)),
-        11 => command(bench, Command::HangUp(None)),
-        12 => command(bench, Command::Hold(None)),
-        13 => command(bench, Command::Retrieve(None)),
-        14 => command(bench, Command::Mute(dice.below(2) == 0)),
+        11 => command(bench, hang_up()),
+        12 => command(bench, Command::Hold(any_call(bench, dice))),
+        13 => command(bench, Command::Retrieve(any_call(bench, dice))),
+        34 => command(bench, Command::Swap),
+        35 => command(bench, Command::HangUp { call: any_call(bench, dice), headers: Vec::new() }),
+        36 => command(bench, Command::Consult { call: None, to: number("1002") }),
+        37 => command(bench, Command::CancelConsult(None)),
+        38 => format!("add a line: {:?}", bench.add_line("2001")),
+        39 => {
+            let lines: Vec<_> = bench.desk.lines().iter().map(|line| line.id).collect();
+            match dice.pick(&lines) {
+                Some(line) => command(bench, Command::RemoveLine(line)),
+                None => "no line".into(),
+            }
+        }
+        14 => command(bench, mute(dice.below(2) == 0)),
         15 => command(bench, Command::Dtmf { call: None, digits: number("1#") }),
         16 => {
             let time = Duration::from_secs(dice.below(2) * 5);
@@ -107,6 +119,12 @@ fn step(bench: &mut Bench, dice: &mut Dice) -> String {
             format!("{time:?} pass")
         }
     }
+}
+
+/// One of the calls, or whichever the command means.
+fn any_call(bench: &Bench, dice: &mut Dice) -> Option<CallId> {
+    let calls: Vec<_> = bench.desk.calls().iter().map(|call| call.id).collect();
+    dice.pick(&calls).filter(|_| dice.below(2) == 0)
 }
 
 fn command(bench: &mut Bench, command: Command) -> String {
@@ -180,34 +198,38 @@ fn check(bench: &Bench, seed: u64, said: &[String]) {
     let told = || format!("seed {seed}:\n{}", said.join("\n"));
     let desk = &bench.desk;
     let code = desk.agent().state.code();
-    let rings = desk.calls().iter().any(|call| matches!(call.state, State::Ringing { .. }));
-    assert_eq!(bench.last_ring(), rings, "{}", told());
-    match desk.calls() {
-        [] => {
-            assert!(!matches!(code, 6 | 8..=12), "state {code} without a call\n{}", told());
-            assert!(!desk.muted() && !wants_devices(bench), "{}", told());
-            assert!(!matches!(bench.last_tone(), Some(Tone::RingBack | Tone::CallWaiting)), "{}", told());
-            let mended = |notice: &Notice| !matches!(notice.code, NoticeCode::HoldRefused | NoticeCode::DtmfRefused);
-            assert!(desk.notices().iter().all(mended), "{}", told());
+    let ringing = |call: &Call| matches!(call.state, State::Ringing { .. });
+    let rings = desk.calls().iter().any(ringing);
+    let busy = desk.calls().iter().any(|call| !ringing(call));
+    assert_eq!(bench.last_ring(), rings && !busy, "{}", told());
+    assert_eq!(bench.last_tone() == Some(Tone::CallWaiting), rings && busy, "{}", told());
+    let active: Vec<_> = desk.calls().iter().filter(|call| call.is_active()).collect();
+    assert!(active.len() <= 1, "two calls are talked to\n{}", told());
+    assert_eq!(bench.muted(), active.iter().any(|call| call.muted), "{}", told());
+    let foremost = desk.calls().iter().max_by_key(|call| call.rank());
+    let fits = match foremost.map(|call| &call.state) {
+        None => !matches!(code, 6 | 8..=12),
+        Some(State::Preparing | State::Dialing | State::Alerting) => code == 8,
+        Some(State::Ringing { .. } | State::Answering { .. }) => code == 6,
+        Some(State::Established { hold: Hold::Held, .. }) => code == 12,
+        Some(State::Established { .. }) => (9..=11).contains(&code),
+        Some(State::Ended(_)) => false,
+    };
+    assert!(fits, "state {code} in {:?}\n{}", foremost.map(|call| &call.state), told());
+    for call in desk.calls() {
+        let media = call.media.as_ref().filter(|media| media.negotiated.is_some());
+        if let Some(media) = media {
+            assert_eq!(last_source(bench, media.id), Some(call.send_source()), "{}", told());
         }
-        [call] => {
-            let fits = match call.state {
-                State::Preparing | State::Dialing | State::Alerting => code == 8,
-                State::Ringing { .. } | State::Answering { .. } => code == 6,
-                State::Established { hold: Hold::Held, .. } => code == 12,
-                State::Established { .. } => (9..=11).contains(&code),
-                State::Ended(_) => false,
-            };
-            assert!(fits, "state {code} in {:?}\n{}", call.state, told());
-            let media = call.media.as_ref().filter(|media| media.negotiated.is_some());
-            if let Some(media) = media {
-                assert_eq!(last_source(bench, media.id), Some(call.send_source()), "{}", told());
-            }
-            if matches!(call.state, State::Established { change: Change::Holding, .. }) {
-                assert_ne!(call.send_source(), SendSource::Microphone);
-            }
+        if matches!(call.state, State::Established { change: Change::Holding, .. }) {
+            assert_ne!(call.send_source(), SendSource::Microphone);
         }
-        _ => panic!("two calls\n{}", told()),
+        assert!(desk.lines().iter().any(|line| line.id == call.line), "a call without a line\n{}", told());
+    }
+    if desk.calls().is_empty() {
+        assert!(!wants_devices(bench), "{}", told());
+        assert!(!matches!(bench.last_tone(), Some(Tone::RingBack | Tone::CallWaiting)), "{}", told());
+        assert!(desk.notices().iter().all(|notice| !notice.code.is_of_calls()), "{}", told());
     }
     assert!(code != 3 || desk.registration().is_registered(), "ready, and cannot be called\n{}", told());
     check_records(bench, &told);
@@ -264,8 +286,11 @@ fn wants_devices(bench: &Bench) -> bool {
 fn end_well(bench: &mut Bench, seed: u64, said: &[String]) {
     let told = || format!("seed {seed}:\n{}", said.join("\n"));
     (bench.cut, bench.sockets, bench.registrar) = (false, Sockets::Open, Registrar::Accepts);
-    if !bench.desk.calls().is_empty() {
-        bench.command(Command::HangUp(None)).unwrap();
+    while !bench.desk.calls().is_empty() {
+        bench.command(hang_up()).unwrap();
+    }
+    for line in bench.desk.lines().iter().map(|line| line.id).filter(|line| *line != LineId::OWN).collect::<Vec<_>>() {
+        bench.command(Command::RemoveLine(line)).unwrap();
     }
     for _ in 0..8 {
         if matches!(bench.desk.registration(), Registration::Offline { .. }) {
@@ -279,8 +304,8 @@ fn end_well(bench: &mut Bench, seed: u64, said: &[String]) {
         }
         bench.settle();
         let _ = bench.command(Command::Ready);
-        if !bench.desk.calls().is_empty() {
-            bench.command(Command::HangUp(None)).unwrap();
+        while !bench.desk.calls().is_empty() {
+            bench.command(hang_up()).unwrap();
         }
         bench.pass(Duration::from_secs(40));
     }

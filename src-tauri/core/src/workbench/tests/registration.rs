@@ -34,7 +34,7 @@ fn unreachable_server_is_told() {
     bench.input(Input::ConnectFailed { connect, code: FailureCode::ConnectionRefused });
     assert_eq!(bench.code(), -1);
     assert!(
-        matches!(bench.edges.last(), Some(Edge::RegistrationFailed(failure)) if failure.code == FailureCode::ConnectionRefused)
+        matches!(bench.edges.last(), Some(Edge::RegistrationFailed(_, failure)) if failure.code == FailureCode::ConnectionRefused)
     );
 }
 
@@ -50,7 +50,7 @@ fn lost_flow_is_restored_and_the_call_lives_on() {
     let connect = bench.connects.pop().expect("it tries again");
     bench.connected(connect);
     assert!(bench.desk.registration().is_registered());
-    bench.command(Command::HangUp(None)).unwrap();
+    bench.command(hang_up()).unwrap();
     assert_eq!(bench.code(), 5);
 }
 
@@ -61,7 +61,7 @@ fn attempts_to_reconnect_slow_down() {
     assert_eq!(bench.code(), 0);
     let mut times = Vec::new();
     for _ in 0..9 {
-        let at = bench.desk.reconnect_at().unwrap();
+        let at = bench.desk.reconnect_at(LineId::OWN).unwrap();
         let begin = bench.now.instant;
         bench.pass(at - begin);
         times.push((at - begin).as_millis());
@@ -78,7 +78,7 @@ fn signing_out_removes_the_binding() {
     bench.command(Command::SignOut).unwrap();
     assert_eq!(bench.code(), 1);
     assert!(matches!(bench.desk.registration(), Registration::Offline { failure: None }));
-    assert_eq!(bench.edges.last(), Some(&Edge::Unregistered));
+    assert_eq!(bench.edges.last(), Some(&Edge::Unregistered(LineId::OWN)));
     bench.pass(Duration::from_secs(60));
     assert_eq!(bench.desk.load(), (0, 0, 0));
 }
@@ -99,7 +99,7 @@ fn refused_in_a_call() -> Bench {
 fn refused_in_a_call_the_far_side_still_hears_of_its_end() {
     let mut bench = refused_in_a_call();
     assert!(!bench.closed.contains(&bench.port), "the call needs the connection");
-    bench.command(Command::HangUp(None)).unwrap();
+    bench.command(hang_up()).unwrap();
     assert_eq!((bench.end(), bench.code()), (EndCause::HungUp, -1));
     assert!(bench.far_events.iter().any(|event| matches!(event, Event::Ended { .. })), "{:?}", bench.far_events);
     assert!(bench.closed.contains(&bench.port), "nobody needs the connection any more");
@@ -126,7 +126,7 @@ fn call_that_rings_while_the_registration_is_refused_can_be_answered() {
     assert_eq!(bench.code(), 6);
     bench.command(Command::Answer(None)).unwrap();
     assert_eq!(bench.code(), 9);
-    bench.command(Command::HangUp(None)).unwrap();
+    bench.command(hang_up()).unwrap();
     assert_eq!(bench.code(), -1);
 }
 
@@ -185,6 +185,6 @@ fn far_side_learns_where_the_call_goes_on_after_a_lost_flow() {
     assert_eq!(bench.last_run(), (Direction::SendRecv, SendSource::Microphone));
     let session = bench.far_calls_ended();
     assert!(session.is_none());
-    bench.command(Command::HangUp(None)).unwrap();
+    bench.command(hang_up()).unwrap();
     assert!(bench.far_calls_ended().is_some(), "the BYE arrives");
 }

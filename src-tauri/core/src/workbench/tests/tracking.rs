@@ -7,10 +7,10 @@ fn tracking_events_of_a_call_carry_their_parameters() {
     let mut bench = Bench::ready();
     bench.far_calls();
     bench.command(Command::Answer(None)).unwrap();
-    bench.command(Command::Mute(true)).unwrap();
-    bench.command(Command::Mute(false)).unwrap();
+    bench.command(mute(true)).unwrap();
+    bench.command(mute(false)).unwrap();
     bench.command(Command::Dtmf { call: None, digits: Pii::new("5#".into()) }).unwrap();
-    bench.command(Command::HangUp(None)).unwrap();
+    bench.command(hang_up()).unwrap();
     let names: Vec<_> = bench.telemetry.iter().map(|event| event.name).collect();
     assert_eq!(
         names,
@@ -46,8 +46,8 @@ fn nothing_private_shows_in_debug_output() {
     let ringing = format!("{:?}", bench.desk.calls());
     bench.command(Command::Answer(None)).unwrap();
     bench.command(Command::Dtmf { call: None, digits: Pii::new("*741#".into()) }).unwrap();
-    bench.command(Command::HangUp(None)).unwrap();
-    bench.command(Command::Call(Pii::new("13912345678".into()))).unwrap();
+    bench.command(hang_up()).unwrap();
+    bench.command(dial("13912345678")).unwrap();
     let shown = format!(
         "{ringing} {:?} {:?} {:?} {:?} {:?} {:?}",
         bench.desk.calls(),
