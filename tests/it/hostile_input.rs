@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use deskline_core::flow::{Destination, Transport};
 use deskline_core::sip::message::{Headers, Response};
-use deskline_core::sip::transaction::Timers;
 use deskline_core::sip::user_agent::{Config, Event, Output, SessionId, UserAgent};
 use deskline_engine::net::{Net, NetEvent, NetEvents};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -108,7 +107,7 @@ struct Server {
 async fn serve(transport: Transport) -> (SocketAddr, tokio::task::JoinHandle<()>) {
     let (mut net, events) = Net::new();
     let address = net.listen(transport, SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
-    let config = Config { product: "Deskline".into(), timers: Timers::default(), application_methods: Vec::new() };
+    let config = Config { product: "Deskline".into(), ..Config::default() };
     let agent = UserAgent::new(config, [7; 32]);
     let server = Server { net, events, agent, sessions: Vec::new(), turn: 0 };
     (address, tokio::spawn(server.run()))
