@@ -67,6 +67,8 @@ pub enum Malformed {
     Proxy,
     #[error("the keep-alive is crlf or stun")]
     KeepAlive,
+    #[error("an HTTP proxy carries TCP, TLS, WS and WSS, not UDP: choose another transport")]
+    ProxyForUdp,
     #[error("an account takes 1 to 8 calls at once")]
     CallLimit,
     #[error("the session timer is 0, or 90 to 7200 seconds")]
@@ -100,6 +102,19 @@ impl Server {
             proxy: None,
             keep_alive: KeepAlive::default(),
         })
+    }
+
+    /// A server of which nothing but the address is known.
+    pub fn at(transport: Transport, address: std::net::SocketAddr) -> Self {
+        Self {
+            host: address.ip().to_string(),
+            port: Some(address.port()),
+            transport: Some(transport),
+            path: "/".to_owned(),
+            tls: TlsOptions::default(),
+            proxy: None,
+            keep_alive: KeepAlive::default(),
+        }
     }
 
     /// The server as [`Server::parse`] reads it; a port that goes without saying is left out.
@@ -152,6 +167,9 @@ impl Account {
             && (domain.is_empty() || !domain.chars().all(|c| c.is_ascii_alphanumeric() || ".-:[]_".contains(c)))
         {
             return Err(Malformed::Domain);
+        }
+        if self.server.proxy.is_some() && self.server.transport == Some(Transport::Udp) {
+            return Err(Malformed::ProxyForUdp);
         }
         let texts = [self.display_name.as_ref(), self.auth_user.as_ref(), self.password.as_ref()];
         if texts.into_iter().flatten().any(|text| text.expose().chars().any(char::is_control)) {

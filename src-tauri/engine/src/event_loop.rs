@@ -22,7 +22,7 @@ use crate::audio::DeviceList;
 use crate::demo::{DemoCentre, DemoNumberKind};
 use crate::engine::{EngineConfig, StartError};
 use crate::media::{MediaConfig, MediaControl, MediaEvent, MediaPlane};
-use crate::net::{ConnectId, Net, NetEvent, NetEvents, Target};
+use crate::net::{ConnectId, Net, NetEvent, NetEvents};
 use crate::records;
 use crate::settings::{Settings, SettingsStore};
 use crate::store::{Location, Store, StoreEvent, StoreEvents};
@@ -414,15 +414,7 @@ impl EventLoop {
         while let Some(output) = self.workbench.poll_output() {
             match output {
                 Output::Transmit { destination, bytes } => self.net.send(destination, bytes),
-                Output::Connect { id, server } => {
-                    let target = Target {
-                        transport: server.transport.unwrap_or(Transport::Udp),
-                        port: server.port.or(server.transport.map(Transport::default_port)).unwrap_or(5060),
-                        host: server.host,
-                        path: server.path,
-                    };
-                    self.net.connect(ConnectId(id.0), target);
-                }
+                Output::Connect { id, server } => self.net.connect(ConnectId(id.0), server),
                 Output::CloseFlow(flow) => self.net.close(flow),
                 Output::Media(command) => self.media.control(MediaControl::Core(command)),
                 Output::Record(call) => {

@@ -72,6 +72,15 @@ pub(crate) fn failure_code(error: &ConnectError) -> workbench::FailureCode {
         ConnectError::TimedOut(_) => FailureCode::TimedOut,
         ConnectError::Unreachable => FailureCode::NetworkUnreachable,
         ConnectError::WebSocket(_) => FailureCode::NotSipOverWebSocket,
+        ConnectError::Certificate { fault, fingerprint } => {
+            FailureCode::CertificateRefused { fault: *fault, fingerprint: *fingerprint }
+        }
+        ConnectError::ClientCertificate => FailureCode::ClientCertificateRefused,
+        ConnectError::Tls(_) => FailureCode::TlsFailed,
+        ConnectError::TlsFile { .. } => FailureCode::TlsFiles,
+        ConnectError::ProxyUnreachable(_) => FailureCode::ProxyUnreachable,
+        ConnectError::ProxyCredentials => FailureCode::ProxyCredentials,
+        ConnectError::ProxyRefused(_) => FailureCode::ProxyRefused,
         ConnectError::Unsupported(_) => FailureCode::UnsupportedTransport,
         ConnectError::Other(_) => FailureCode::ConnectionLost,
     }

@@ -4,13 +4,14 @@
 
 use std::time::Duration;
 
+use deskline_core::account::Server;
 use deskline_core::flow::Destination;
 use deskline_core::media::rtp::{Header, Packet};
 use deskline_core::media::{Codec, Direction};
 use deskline_core::sdp::{LocalMedia, Negotiated, offer_answer};
 use deskline_core::sip::user_agent::{self, Config, Credentials, EndReason, Event as SipEvent, Identity, Invite};
 use deskline_core::sip::{Headers, NameAddr, Uri, UserAgent};
-use deskline_engine::net::{ConnectId, Target};
+use deskline_engine::net::ConnectId;
 
 use super::*;
 use crate::{CallEnd, CallState, Opening};
@@ -32,7 +33,7 @@ impl Phone {
     async fn register(centre: &Centre, transport: Transport) -> Self {
         let (mut net, mut net_events) = Net::new();
         let address = centre.address(transport).unwrap();
-        let target = Target { transport, host: address.ip().to_string(), port: address.port(), path: "/".to_owned() };
+        let target = Server::at(transport, address);
         net.connect(ConnectId(1), target);
         let flow = loop {
             match net_events.recv().await.unwrap() {

@@ -8,11 +8,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use deskline_core::flow::{FlowId, Transport};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
+use super::resolve::{Directory, NameServers};
+use super::tls::Configurations;
 use super::udp::Socket;
 use super::{ConnectId, Limits, NetEvent};
 
 pub(super) struct Flows {
     pub(super) limits: Limits,
+    pub(super) directory: Directory,
+    pub(super) tls: Arc<Configurations>,
     events: mpsc::Sender<NetEvent>,
     next: AtomicU64,
     /// One permit for each connection that a message to an address may open.
@@ -85,9 +89,11 @@ pub(super) enum Outcome {
 }
 
 impl Flows {
-    pub(super) fn new(limits: Limits, events: mpsc::Sender<NetEvent>) -> Self {
+    pub(super) fn new(limits: Limits, name_servers: NameServers, events: mpsc::Sender<NetEvent>) -> Self {
         let openings = Arc::new(Semaphore::new(limits.opened));
-        Self { limits, events, next: AtomicU64::new(1), openings, table: Mutex::default() }
+        let directory = Directory::new(name_servers, limits.failed_server);
+        let (next, table) = (AtomicU64::new(1), Mutex::default());
+        Self { limits, directory, tls: Arc::default(), events, next, openings, table }
     }
 
     pub(super) fn next_id(&self) -> FlowId {
@@ -170,6 +176,12 @@ impl Flows {
             .filter_map(|socket| Some((socket.suits(remote)?, socket)))
             .max_by_key(|found| found.0)
             .map(|found| Arc::clone(found.1))
+    }
+
+    /// Remembers the UDP servers that do not answer.
+    pub(super) fn note_silence(&self) {
+        let sockets = self.table().sockets.clone();
+        sockets.iter().for_each(|socket| socket.note_silence(self));
     }
 
     pub(super) fn send(&self, flow: FlowId, bytes: Vec<u8>) -> Outcome {

@@ -5,8 +5,10 @@ use std::time::Duration;
 /// The limits of one [`super::Net`]. The defaults suit a desktop and the embedded centre alike.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Name resolution, connection and WebSocket handshake together.
+    /// Name resolution, connection, proxy, TLS and WebSocket handshake together.
     pub connect: Duration,
+    /// For how long a server that did not answer is tried last, where there are others (RFC 3263 §4.3).
+    pub failed_server: Duration,
     /// From the first to the last octet of one message on a stream (against peers that send a few octets a minute).
     pub partial_message: Duration,
     /// From the acceptance of a connection to its first whole message.
@@ -35,6 +37,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(8),
+            failed_server: Duration::from_secs(300),
             partial_message: Duration::from_secs(30),
             first_message: Duration::from_secs(30),
             write: Duration::from_secs(10),

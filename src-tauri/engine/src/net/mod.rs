@@ -1,30 +1,39 @@
-//! Sockets for SIP: UDP, TCP and WebSocket, as clients and as servers.
+//! Sockets for SIP: UDP, TCP, TLS and WebSocket over either, IPv4 and IPv6, as clients and as servers.
 //!
 //! [`Net`] owns its tasks. What happens on the network arrives on the channel given by [`Net::new`]; what is to be sent
 //! is handed to [`Net::send`], which never blocks. Everything that a peer can make grow is bounded by [`Limits`].
 //!
-//! Deliberately absent: TLS and WSS (they slot in between [`dial`] and the generic [`tcp`] and [`ws`] streams), SRV and
-//! NAPTR look-ups, and any knowledge of what a message says beyond its framing.
+//! Deliberately absent: a way to accept just any certificate, and any knowledge of what a message says beyond its framing.
 
 mod connection;
 mod dial;
 mod flows;
 mod limits;
+mod proxy;
+mod resolve;
+mod stun;
 mod tcp;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod udp;
+mod wire;
 mod ws;
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use deskline_core::account::{CertificateFault, Fingerprint, Server};
 use deskline_core::flow::{Destination, Flow, FlowId, Transport};
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
-use self::flows::{Flows, Outcome};
+use self::flows::{Flows, Opening, Outcome};
 pub use self::limits::Limits;
+pub use self::resolve::NameServers;
+pub use self::tls::ServerIdentity;
 
 /// Something happened on the network.
 #[derive(Debug)]
@@ -64,26 +73,24 @@ pub enum ConnectError {
     Unreachable,
     #[error("the server did not accept the WebSocket with the subprotocol sip: {0}")]
     WebSocket(String),
-    #[error("transport {0} is not supported yet")]
+    #[error("the certificate is refused: {fault} (SHA-256 {fingerprint})")]
+    Certificate { fault: CertificateFault, fingerprint: Fingerprint },
+    #[error("the server wants a client certificate, or another one than ours")]
+    ClientCertificate,
+    #[error("no TLS came about: {0}")]
+    Tls(String),
+    #[error("{}: {why}", file.display())]
+    TlsFile { file: PathBuf, why: String },
+    #[error("the proxy cannot be used: {0}")]
+    ProxyUnreachable(String),
+    #[error("the proxy wants credentials, or others than ours")]
+    ProxyCredentials,
+    #[error("the proxy does not connect us with this server: HTTP {0}")]
+    ProxyRefused(u16),
+    #[error("transport {0} is not possible here")]
     Unsupported(Transport),
     #[error("{0}")]
     Other(String),
-}
-
-/// A server to connect to. `host` is a name or an address (IPv6 without brackets).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
-    pub transport: Transport,
-    pub host: String,
-    pub port: u16,
-    /// For WebSocket: the path, `/` by default.
-    pub path: String,
-}
-
-impl Target {
-    fn address(transport: Transport, address: SocketAddr) -> Self {
-        Self { transport, host: address.ip().to_string(), port: address.port(), path: "/".to_owned() }
-    }
 }
 
 /// Bounded: while the receiver lags by a thousand events, sockets are not read.
@@ -103,22 +110,23 @@ impl Net {
 
     /// Must be called inside a tokio runtime.
     pub fn with_limits(limits: Limits) -> (Self, NetEvents) {
-        let (events, receiver) = tokio::sync::mpsc::channel(limits::EVENTS);
-        (Self { flows: Arc::new(Flows::new(limits, events)), tasks: JoinSet::new() }, receiver)
+        Self::with_name_servers(limits, NameServers::System)
     }
 
-    /// Opens a flow; ends in [`NetEvent::Up`] or [`NetEvent::ConnectFailed`]. UDP: resolves the name and makes a socket
-    /// bound to the local address of the route to it.
-    pub fn connect(&mut self, connect: ConnectId, target: Target) {
+    /// Must be called inside a tokio runtime.
+    pub fn with_name_servers(limits: Limits, name_servers: NameServers) -> (Self, NetEvents) {
+        let (events, receiver) = tokio::sync::mpsc::channel(limits::EVENTS);
+        (Self { flows: Arc::new(Flows::new(limits, name_servers, events)), tasks: JoinSet::new() }, receiver)
+    }
+
+    /// Opens a flow; ends in [`NetEvent::Up`] or [`NetEvent::ConnectFailed`]. The server is found as RFC 3263 has it. UDP:
+    /// makes a socket bound to the local address of the route to it; a server that does not answer is told from others
+    /// by the next call, which goes to the next one.
+    pub fn connect(&mut self, connect: ConnectId, server: Server) {
         let flows = Arc::clone(&self.flows);
+        flows.note_silence();
         self.spawn(async move {
-            let failed = match target.transport {
-                Transport::Udp => udp::open(&flows, connect, &target).await,
-                Transport::Tcp => tcp::open(&flows, flows::Opening::Asked(connect), &target).await,
-                Transport::Ws => ws::open(&flows, flows::Opening::Asked(connect), &target).await,
-                Transport::Tls | Transport::Wss => Err(ConnectError::Unsupported(target.transport)),
-            };
-            if let Err(error) = failed {
+            if let Err(error) = dial::open(&flows, Opening::Asked(connect), &server).await {
                 flows.report(NetEvent::ConnectFailed { connect, error }).await;
             }
         });
@@ -128,7 +136,7 @@ impl Net {
     /// wildcard listens to IPv6 only; IPv4 wants a listener of its own.
     ///
     /// # Errors
-    /// Those of the system's `bind`, and `Unsupported` for TLS and WSS.
+    /// Those of the system's `bind`; `Unsupported` for TLS and WSS, which want [`Net::listen_securely`].
     pub async fn listen(&mut self, transport: Transport, address: SocketAddr) -> io::Result<SocketAddr> {
         match transport {
             Transport::Udp => {
@@ -139,13 +147,33 @@ impl Net {
             Transport::Tcp | Transport::Ws => {
                 let listener = tcp::bind(address)?;
                 let local = listener.local_addr()?;
-                self.spawn(tcp::accept(Arc::clone(&self.flows), listener, transport));
+                self.spawn(tcp::accept(Arc::clone(&self.flows), listener, transport, None));
                 Ok(local)
             }
             Transport::Tls | Transport::Wss => {
                 Err(io::Error::new(io::ErrorKind::Unsupported, ConnectError::Unsupported(transport)))
             }
         }
+    }
+
+    /// Listens for TLS or WSS, as `identity`; returns the bound address.
+    ///
+    /// # Errors
+    /// Those of the system's `bind`; `InvalidInput` for files that cannot be used; `Unsupported` for other transports.
+    pub async fn listen_securely(
+        &mut self,
+        transport: Transport,
+        address: SocketAddr,
+        identity: &ServerIdentity,
+    ) -> io::Result<SocketAddr> {
+        if !matches!(transport, Transport::Tls | Transport::Wss) {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, ConnectError::Unsupported(transport)));
+        }
+        let acceptor = TlsAcceptor::from(tls::server(identity)?);
+        let listener = tcp::bind(address)?;
+        let local = listener.local_addr()?;
+        self.spawn(tcp::accept(Arc::clone(&self.flows), listener, transport, Some(acceptor)));
+        Ok(local)
     }
 
     /// Sends one SIP message. A flow that is gone is reported by [`NetEvent::Down`] (again, if need be). Messages along one
@@ -194,14 +222,8 @@ impl Net {
         // A fresh queue takes one message of any size that we build.
         let _ = flows.send(flow, bytes);
         self.spawn(async move {
-            let target = Target::address(transport, remote);
-            let opening = flows::Opening::Queued(flow, mailbox);
-            let failed = match transport {
-                Transport::Tcp => tcp::open(&flows, opening, &target).await,
-                Transport::Ws => ws::open(&flows, opening, &target).await,
-                Transport::Udp | Transport::Tls | Transport::Wss => Err(ConnectError::Unsupported(transport)),
-            };
-            if let Err(error) = failed {
+            let opening = Opening::Queued(flow, mailbox);
+            if let Err(error) = dial::open(&flows, opening, &Server::at(transport, remote)).await {
                 flows.down(flow, error.to_string()).await;
             }
             drop(permit);

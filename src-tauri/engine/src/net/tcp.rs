@@ -1,4 +1,4 @@
-//! SIP over TCP (RFC 3261 §18), and the acceptance of connections for WebSocket too.
+//! SIP over TCP and TLS (RFC 3261 §18), and the acceptance of connections for WebSocket too.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,20 +11,24 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, Wr
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
+use tokio_rustls::TlsAcceptor;
 
+use super::ConnectError;
 use super::connection::{self, Incoming, Receive, Side, Transmit};
-use super::dial::{self, Deadline};
 use super::flows::{Flows, Opening};
-use super::{ConnectError, Target};
+use super::wire::Wire;
 
-/// Connects and serves the connection to its end.
-pub(super) async fn open(flows: &Arc<Flows>, opening: Opening, target: &Target) -> Result<(), ConnectError> {
-    let deadline = Deadline::after(flows.limits.connect);
-    let stream = dial::tcp(target, deadline).await?;
-    let (local, remote) = ends(&stream).map_err(|error| ConnectError::from_io(&error, deadline))?;
-    let (connect, id, mailbox) = opening.settle(flows, Transport::Tcp, remote);
-    let flow = Flow { id, transport: Transport::Tcp, local, remote };
-    let (receive, transmit) = halves(stream, flows.limits.partial_message);
+/// Serves a connection that we have opened to its end.
+pub(super) async fn serve(
+    flows: &Arc<Flows>,
+    opening: Opening,
+    transport: Transport,
+    wire: Wire,
+) -> Result<(), ConnectError> {
+    let (local, remote) = ends(wire.socket()).map_err(|error| ConnectError::Other(error.kind().to_string()))?;
+    let (connect, id, mailbox) = opening.settle(flows, transport, remote);
+    let flow = Flow { id, transport, local, remote };
+    let (receive, transmit) = halves(wire, flows.limits.partial_message);
     connection::serve(flows, flow, connect, Side::Client, mailbox, receive, transmit).await;
     Ok(())
 }
@@ -60,8 +64,13 @@ pub(super) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Accepts connections for TCP or WebSocket until dropped.
-pub(super) async fn accept(flows: Arc<Flows>, listener: TcpListener, transport: Transport) {
+/// Accepts connections until dropped; with TLS where there is an `acceptor`.
+pub(super) async fn accept(
+    flows: Arc<Flows>,
+    listener: TcpListener,
+    transport: Transport,
+    acceptor: Option<TlsAcceptor>,
+) {
     let mut connections = JoinSet::new();
     loop {
         match listener.accept().await {
@@ -72,11 +81,14 @@ pub(super) async fn accept(flows: Arc<Flows>, listener: TcpListener, transport: 
                     continue;
                 }
                 prepare(&stream);
-                let flows = Arc::clone(&flows);
+                let (flows, acceptor) = (Arc::clone(&flows), acceptor.clone());
                 connections.spawn(async move {
-                    let served = match transport {
-                        Transport::Ws => super::ws::accepted(&flows, stream).await,
-                        _ => accepted(&flows, stream).await,
+                    let served = match secured(&flows, stream, acceptor).await {
+                        Ok(wire) if matches!(transport, Transport::Ws | Transport::Wss) => {
+                            super::ws::accepted(&flows, transport, wire).await
+                        }
+                        Ok(wire) => accepted(&flows, transport, wire).await,
+                        Err(reason) => Err(reason),
                     };
                     if let Err(reason) = served {
                         tracing::debug!(%transport, reason, "a connection came to nothing");
@@ -92,12 +104,19 @@ pub(super) async fn accept(flows: Arc<Flows>, listener: TcpListener, transport: 
     }
 }
 
-async fn accepted(flows: &Arc<Flows>, stream: TcpStream) -> Result<(), String> {
-    let (local, remote) = ends(&stream).map_err(|error| error.kind().to_string())?;
+async fn secured(flows: &Flows, stream: TcpStream, acceptor: Option<TlsAcceptor>) -> Result<Wire, String> {
+    let Some(acceptor) = acceptor else { return Ok(Wire::Plain(stream)) };
+    let shaken = tokio::time::timeout(flows.limits.connect, acceptor.accept(stream)).await;
+    let stream = shaken.map_err(|_| "TLS was not agreed in time".to_owned())?.map_err(|error| error.to_string())?;
+    Ok(Wire::Tls(Box::new(stream.into())))
+}
+
+async fn accepted(flows: &Arc<Flows>, transport: Transport, wire: Wire) -> Result<(), String> {
+    let (local, remote) = ends(wire.socket()).map_err(|error| error.kind().to_string())?;
     let id = flows.next_id();
-    let mailbox = flows.insert_stream(id, Transport::Tcp, remote);
-    let flow = Flow { id, transport: Transport::Tcp, local, remote };
-    let (receive, transmit) = halves(stream, flows.limits.partial_message);
+    let mailbox = flows.insert_stream(id, transport, remote);
+    let flow = Flow { id, transport, local, remote };
+    let (receive, transmit) = halves(wire, flows.limits.partial_message);
     connection::serve(flows, flow, None, Side::Server, mailbox, receive, transmit).await;
     Ok(())
 }
@@ -107,7 +126,6 @@ fn halves<S: AsyncRead + AsyncWrite + Send>(stream: S, patience: Duration) -> (R
     (Reader { input, framer: StreamFramer::new(), patience, deadline: None }, Writer { output })
 }
 
-/// Generic over the byte stream, so that TLS is another `S`.
 struct Reader<S> {
     input: ReadHalf<S>,
     framer: StreamFramer,

@@ -3,13 +3,14 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use deskline_core::account::Server;
 use deskline_core::flow::{Destination, Flow, FlowId, Transport};
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio_tungstenite::tungstenite;
 
-use super::{ConnectError, ConnectId, Limits, Net, NetEvent, NetEvents, Target};
+use super::{ConnectError, ConnectId, Limits, Net, NetEvent, NetEvents};
 
 const OPTIONS: &[u8] =
     b"OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/TCP c;branch=z9hG4bK1\r\nContent-Length: 4\r\n\r\nbody";
@@ -60,7 +61,7 @@ impl Node {
     }
 
     async fn connected(&mut self, transport: Transport, remote: SocketAddr) -> Flow {
-        self.net.connect(ConnectId(7), Target::address(transport, remote));
+        self.net.connect(ConnectId(7), Server::at(transport, remote));
         match self.event().await {
             NetEvent::Up { flow, connect: Some(ConnectId(7)) } => flow,
             other => panic!("{other:?} instead of Up"),
@@ -208,7 +209,7 @@ async fn every_way_to_fail_a_connection_has_its_own_error() {
     let mut client = Node::new(Limits { connect: Duration::from_millis(200), ..Limits::default() });
     let refusing = TcpListener::bind(LOOPBACK).await.unwrap().local_addr().unwrap();
     let silent = TcpListener::bind(LOOPBACK).await.unwrap();
-    let target = |transport, address| Target::address(transport, address);
+    let target = |transport, address| Server::at(transport, address);
     client.net.connect(ConnectId(1), target(Transport::Tcp, refusing));
     assert_eq!(client.failure().await, ConnectError::Refused);
     client.net.connect(ConnectId(1), target(Transport::Ws, refusing));
@@ -216,10 +217,12 @@ async fn every_way_to_fail_a_connection_has_its_own_error() {
     // The system accepts the connection, and nobody shakes hands.
     client.net.connect(ConnectId(1), target(Transport::Ws, silent.local_addr().unwrap()));
     assert_eq!(client.failure().await, ConnectError::TimedOut(0));
-    client.net.connect(ConnectId(1), target(Transport::Tls, refusing));
-    assert_eq!(client.failure().await, ConnectError::Unsupported(Transport::Tls));
+    client.net.connect(ConnectId(1), target(Transport::Wss, refusing));
+    assert_eq!(client.failure().await, ConnectError::Refused);
+    client.net.connect(ConnectId(1), target(Transport::Tls, silent.local_addr().unwrap()));
+    assert_eq!(client.failure().await, ConnectError::TimedOut(0));
     for host in ["", "no such host", "deskline.invalid"] {
-        let target = Target { host: host.to_owned(), ..target(Transport::Udp, refusing) };
+        let target = Server { host: host.to_owned(), ..target(Transport::Udp, refusing) };
         client.net.connect(ConnectId(1), target);
         let error = client.failure().await;
         assert!(matches!(error, ConnectError::Resolve(_) | ConnectError::TimedOut(_)), "{error:?}");
@@ -231,7 +234,7 @@ async fn names_are_resolved() {
     for transport in [Transport::Udp, Transport::Tcp, Transport::Ws] {
         let (mut server, address) = listening(transport).await;
         let mut client = node();
-        let target = Target { host: "localhost".to_owned(), ..Target::address(transport, address) };
+        let target = Server { host: "localhost".to_owned(), ..Server::at(transport, address) };
         client.net.connect(ConnectId(1), target);
         let flow = client.up().await;
         client.net.send(Destination::Flow(flow.id), OPTIONS.to_vec());
@@ -476,7 +479,7 @@ async fn websocket_pings_are_sent_and_their_answers_awaited() {
         keep_alive_answer: Duration::from_millis(20),
         ..Limits::default()
     });
-    client.net.connect(ConnectId(1), Target::address(Transport::Ws, address));
+    client.net.connect(ConnectId(1), Server::at(Transport::Ws, address));
     let (stream, _) = listener.accept().await.unwrap();
     let mut peer = limit(tokio_tungstenite::accept_hdr_async(stream, super::ws::choose_subprotocol)).await.unwrap();
     let flow = client.up().await;
@@ -505,7 +508,7 @@ async fn websockets_without_the_subprotocol_are_refused() {
 
     let listener = TcpListener::bind(LOOPBACK).await.unwrap();
     let mut client = node();
-    client.net.connect(ConnectId(1), Target::address(Transport::Ws, listener.local_addr().unwrap()));
+    client.net.connect(ConnectId(1), Server::at(Transport::Ws, listener.local_addr().unwrap()));
     let (stream, _) = listener.accept().await.unwrap();
     let _peer = limit(tokio_tungstenite::accept_async(stream)).await.unwrap();
     assert!(matches!(client.failure().await, ConnectError::WebSocket(_)));
@@ -517,7 +520,7 @@ async fn a_server_that_is_not_a_websocket_is_a_clear_failure() {
     let mut client = node();
     for answer in [&b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"[..], b"SIP/2.0 400 Bad Request\r\n\r\n", b""]
     {
-        client.net.connect(ConnectId(1), Target::address(Transport::Ws, listener.local_addr().unwrap()));
+        client.net.connect(ConnectId(1), Server::at(Transport::Ws, listener.local_addr().unwrap()));
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut request = [0; 1024];
         limit(stream.read(&mut request)).await.unwrap();

@@ -5,30 +5,42 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
+use deskline_core::account::KeepAlive;
 use deskline_core::flow::{Flow, FlowId, Transport};
 use deskline_core::sip::wire::MAX_MESSAGE;
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::sync::{Notify, mpsc};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
-use super::dial::{self, Deadline};
-use super::flows::Flows;
-use super::{ConnectError, ConnectId, NetEvent, Target};
+use super::dial::Deadline;
+use super::flows::{Flows, Opening};
+use super::resolve::Hop;
+use super::stun::{self, Binding, Due, Message};
+use super::{ConnectError, NetEvent};
 
-/// Opens a flow and serves it to its end.
-pub(super) async fn open(flows: &Arc<Flows>, connect: ConnectId, target: &Target) -> Result<(), ConnectError> {
-    let deadline = Deadline::after(flows.limits.connect);
-    let mut addresses = dial::resolve(&target.host, target.port, deadline).await?;
-    // Nothing tells whether a UDP address answers, so the family that nearly every SIP server has goes first.
-    addresses.sort_by_key(SocketAddr::is_ipv6);
+/// Opens a flow to the first address that there is a way to, and serves it to its end. In vain, it gives back `opening`.
+///
+/// Nothing tells whether a UDP address answers. When one has not, that is remembered at the end of its flow, and the next
+/// attempt goes to the next address.
+pub(super) async fn open(
+    flows: &Arc<Flows>,
+    opening: Opening,
+    hops: &[Hop],
+    keep_alive: KeepAlive,
+    deadline: Deadline,
+) -> Result<(), (ConnectError, Opening)> {
+    let Opening::Asked(connect) = opening else {
+        return Err((ConnectError::Unsupported(Transport::Udp), opening));
+    };
     let mut failure = ConnectError::Unreachable;
-    for remote in addresses {
-        match bind_towards(remote) {
-            Ok(io) => {
-                let (socket, spilled) = Socket::new(io, Role::Client(remote), flows.limits.peers)
-                    .map_err(|error| ConnectError::from_io(&error, deadline))?;
+    for remote in hops.iter().flat_map(|hop| &hop.addresses).copied() {
+        let role = Role::Client(Client { server: remote, keep_alive });
+        let bound = bind_towards(remote).and_then(|io| Socket::new(io, role, flows.limits.peers));
+        match bound {
+            Ok((socket, spilled)) => {
                 // From here on the first send finds the socket ready.
                 let _ = socket.io.writable().await;
                 flows.insert_socket(&socket);
@@ -40,7 +52,7 @@ pub(super) async fn open(flows: &Arc<Flows>, connect: ConnectId, target: &Target
             Err(error) => failure = ConnectError::from_io(&error, deadline),
         }
     }
-    Err(failure)
+    Err((failure, opening))
 }
 
 /// Binds a socket for all peers; the future serves it until dropped.
@@ -68,14 +80,27 @@ pub(super) fn open_wildcard(
 enum Role {
     /// Opened for this peer: kept alive, and given up when the peer's host says that nothing listens there. Others may
     /// send to it all the same: a proxy that does not record-route leaves the peers of a call to themselves.
-    Client(SocketAddr),
+    Client(Client),
     Listener,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Client {
+    server: SocketAddr,
+    keep_alive: KeepAlive,
 }
 
 impl Role {
     /// The interface of a link-local address may be missing in what the system tells.
     fn is_client_of(self, remote: SocketAddr) -> bool {
-        matches!(self, Self::Client(server) if (server.ip(), server.port()) == (remote.ip(), remote.port()))
+        self.server().is_some_and(|server| (server.ip(), server.port()) == (remote.ip(), remote.port()))
+    }
+
+    fn server(self) -> Option<SocketAddr> {
+        match self {
+            Self::Client(client) => Some(client.server),
+            Self::Listener => None,
+        }
     }
 }
 
@@ -90,7 +115,12 @@ pub(super) struct Socket {
     ended: Notify,
     /// Why the socket is of no use any more; empty where we closed it.
     fault: OnceLock<&'static str>,
+    /// Since when the server owes us an answer to anything that we have sent.
+    unanswered: Mutex<Option<Instant>>,
 }
+
+/// A server that has said nothing for that long to what we sent is tried last the next time.
+const SILENCE: Duration = Duration::from_secs(2);
 
 type Spilled = mpsc::Receiver<(Vec<u8>, SocketAddr)>;
 
@@ -110,12 +140,16 @@ impl Socket {
             spilled: AtomicUsize::new(0),
             ended: Notify::new(),
             fault: OnceLock::new(),
+            unanswered: Mutex::new(None),
         };
         Ok((Arc::new(socket), spilled))
     }
 
     /// Never blocks. UDP may lose what is sent, and so may this.
     pub(super) fn send(&self, bytes: Vec<u8>, remote: SocketAddr) {
+        if self.role.is_client_of(remote) && is_sip(&bytes) {
+            self.unanswered().get_or_insert_with(Instant::now);
+        }
         if self.spilled.load(Ordering::Acquire) == 0 {
             let mut sent = self.io.try_send_to(&bytes, remote);
             if sent.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
@@ -127,7 +161,7 @@ impl Socket {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => {
                     tracing::debug!(%error, length = bytes.len(), "a datagram was not sent");
-                    if self.role == Role::Client(remote) && is_lasting(&error) {
+                    if self.role.server() == Some(remote) && is_lasting(&error) {
                         let _ = self.fault.set("the network is unreachable");
                         self.ended.notify_one();
                     }
@@ -148,7 +182,7 @@ impl Socket {
         let reaches = self.local.is_ipv4() == remote.is_ipv4()
             && (ip.is_unspecified() || ip.is_loopback() == remote.ip().is_loopback());
         reaches.then_some(match self.role {
-            Role::Client(server) if server == remote => 3,
+            Role::Client(client) if client.server == remote => 3,
             Role::Listener => 2,
             Role::Client(_) => 1,
         })
@@ -157,7 +191,7 @@ impl Socket {
     /// Forgets a peer; a socket opened for it ends.
     pub(super) fn close(&self, remote: SocketAddr) {
         self.peers().by_address.remove(&remote);
-        if self.role == Role::Client(remote) {
+        if self.role.server() == Some(remote) {
             self.ended.notify_one();
         }
     }
@@ -171,8 +205,7 @@ impl Socket {
             peer.heard = now;
             return Learned { flow: peer.flow, new: false };
         }
-        let keep = if let Role::Client(server) = self.role { Some(server) } else { None };
-        let forgotten = peers.make_room(keep);
+        let forgotten = peers.make_room(self.role.server());
         let flow = Flow { id: flows.next_id(), transport: Transport::Udp, local: self.local_towards(remote), remote };
         peers.by_address.insert(remote, Peer { flow, heard: now });
         drop(peers);
@@ -208,9 +241,89 @@ impl Socket {
         }
     }
 
+    /// Remembers a server that does not answer, so that the next attempt goes to another.
+    pub(super) fn note_silence(&self, flows: &Flows) {
+        let silent = self.unanswered().is_some_and(|since| since.elapsed() >= SILENCE || self.fault.get().is_some());
+        if let (true, Some(server)) = (silent, self.role.server()) {
+            flows.directory.failed.note(Transport::Udp, server);
+        }
+    }
+
+    /// Whether it is the socket of a flow that we opened, and the system no longer sends from its address.
+    pub(super) fn has_moved(&self) -> bool {
+        let Some(server) = self.role.server() else { return false };
+        route(server).ok() != Some(self.local.ip())
+    }
+
+    fn unanswered(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.unanswered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn peers(&self) -> MutexGuard<'_, Peers> {
         self.peers.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What keeps the way of a flow open.
+enum Pulse {
+    LineEnds { at: Instant },
+    Stun(Binding),
+}
+
+impl Pulse {
+    fn at(&self) -> Instant {
+        match self {
+            Self::LineEnds { at } => *at,
+            Self::Stun(binding) => binding.at(),
+        }
+    }
+}
+
+impl Socket {
+    /// `Some`: the server is gone.
+    fn keep_alive(&self, pulse: &mut Pulse, interval: Duration) -> Option<&'static str> {
+        let server = self.role.server()?;
+        let now = Instant::now();
+        let bytes = match pulse {
+            Pulse::LineEnds { at } => {
+                *at = now + interval;
+                b"\r\n\r\n".to_vec()
+            }
+            Pulse::Stun(binding) => match binding.due(now, stun::Id::from(random())) {
+                Due::Send(bytes) => bytes,
+                Due::LineEnds => {
+                    tracing::info!("the server does not answer STUN: line ends keep the flow alive");
+                    *pulse = Pulse::LineEnds { at: now + interval };
+                    b"\r\n\r\n".to_vec()
+                }
+                Due::Gone => return Some("the peer no longer answers keep-alives"),
+            },
+        };
+        self.send(bytes, server);
+        None
+    }
+
+    async fn stun(self: &Arc<Self>, flows: &Flows, pulse: &mut Pulse, message: &Message, remote: SocketAddr) {
+        match (message, pulse) {
+            // Whoever keeps a flow to our listener alive in this way (RFC 5626 §8).
+            (Message::Request(id), _) if self.role == Role::Listener => self.send(stun::answer(*id, remote), remote),
+            (answer, Pulse::Stun(binding)) if self.role.is_client_of(remote) => {
+                if let Some(mapped) = binding.answered(Instant::now(), answer) {
+                    let flow = self.learn(flows, remote).flow.id;
+                    flows.report(NetEvent::MappedAddressChanged { flow, mapped }).await;
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The name of a request: whoever cannot read along must not be able to answer it.
+fn random() -> [u8; 12] {
+    let mut octets = [0; 12];
+    // Without randomness the keep-alives still keep alive.
+    let _ = getrandom::fill(&mut octets);
+    octets
 }
 
 struct Learned {
@@ -225,7 +338,12 @@ enum Received {
 
 async fn serve(flows: Arc<Flows>, socket: Arc<Socket>, mut spilled: Spilled) {
     let end = receive_all(&flows, &socket, &mut spilled).await;
-    if let (Some(reason), Role::Client(server)) = (end, socket.role) {
+    if let Some(reason) = end {
+        // For `note_silence`.
+        let _ = socket.fault.set(reason);
+    }
+    socket.note_silence(&flows);
+    if let (Some(reason), Some(server)) = (end, socket.role.server()) {
         let id = socket.learn(&flows, server).flow.id;
         flows.down(id, reason.to_owned()).await;
     }
@@ -235,7 +353,11 @@ async fn serve(flows: Arc<Flows>, socket: Arc<Socket>, mut spilled: Spilled) {
 /// `None`: closed at our wish.
 async fn receive_all(flows: &Flows, socket: &Arc<Socket>, spilled: &mut Spilled) -> Option<&'static str> {
     let mut buffer = vec![0; MAX_MESSAGE];
-    let mut tick = std::pin::pin!(sleep(flows.limits.datagram_keep_alive));
+    let interval = flows.limits.datagram_keep_alive;
+    let mut keep_alive = match socket.role {
+        Role::Client(Client { keep_alive: KeepAlive::Stun, .. }) => Pulse::Stun(Binding::new(Instant::now(), interval)),
+        _ => Pulse::LineEnds { at: Instant::now() + interval },
+    };
     loop {
         tokio::select! {
             () = socket.ended.notified() => return socket.fault.get().copied(),
@@ -246,7 +368,12 @@ async fn receive_all(flows: &Flows, socket: &Arc<Socket>, spilled: &mut Spilled)
             received = socket.receive(&mut buffer) => match received {
                 Ok(Received::Datagram(length, remote)) => {
                     let bytes = &buffer[..length];
-                    if is_sip(bytes) {
+                    if socket.role.is_client_of(remote) {
+                        *socket.unanswered() = None;
+                    }
+                    if let Some(message) = Message::parse(bytes) {
+                        socket.stun(flows, &mut keep_alive, &message, remote).await;
+                    } else if is_sip(bytes) {
                         let Learned { flow, new } = socket.learn(flows, remote);
                         if new {
                             flows.report(NetEvent::Up { flow, connect: None }).await;
@@ -263,13 +390,12 @@ async fn receive_all(flows: &Flows, socket: &Arc<Socket>, spilled: &mut Spilled)
                 Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused) => {}
                 Err(error) => {
                     tracing::debug!(%error, "a datagram could not be received");
-                    sleep(std::time::Duration::from_millis(50)).await;
+                    sleep(Duration::from_millis(50)).await;
                 }
             },
-            () = &mut tick => {
-                tick.as_mut().reset(Instant::now() + flows.limits.datagram_keep_alive);
-                if let Role::Client(server) = socket.role {
-                    socket.send(b"\r\n\r\n".to_vec(), server);
+            () = sleep_until(keep_alive.at()), if socket.role != Role::Listener => {
+                if let Some(reason) = socket.keep_alive(&mut keep_alive, interval) {
+                    return Some(reason);
                 }
             }
         }

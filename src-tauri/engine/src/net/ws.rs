@@ -1,13 +1,14 @@
 //! SIP over WebSocket (RFC 7118): one message a frame, subprotocol `sip`.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
+use deskline_core::account::Server;
 use deskline_core::flow::{Flow, Transport};
 use deskline_core::sip::wire::MAX_MESSAGE;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
@@ -16,52 +17,64 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message, error};
 
 use super::connection::{self, Incoming, Receive, Side, Transmit};
-use super::dial::{self, Deadline};
+use super::dial::Deadline;
 use super::flows::{Flows, Opening};
-use super::{ConnectError, Target, tcp};
+use super::wire::Wire;
+use super::{ConnectError, tcp, tls};
 
 const SUBPROTOCOL: &str = "sip";
 
-/// Connects and serves the connection to its end.
-pub(super) async fn open(flows: &Arc<Flows>, opening: Opening, target: &Target) -> Result<(), ConnectError> {
-    let deadline = Deadline::after(flows.limits.connect);
-    let uri = uri(target)?;
-    let stream = dial::tcp(target, deadline).await?;
-    let (local, remote) = tcp::ends(&stream).map_err(|error| ConnectError::from_io(&error, deadline))?;
-    let request = ClientRequestBuilder::new(uri).with_sub_protocol(SUBPROTOCOL);
-    let shaken = tokio_tungstenite::client_async_with_config(request, stream, Some(config()));
+/// A connection on which both sides have agreed to speak SIP.
+pub(super) type Socket = WebSocketStream<Wire>;
+
+/// Shakes hands with a server.
+pub(super) async fn shake(
+    wire: Wire,
+    server: &Server,
+    transport: Transport,
+    deadline: Deadline,
+) -> Result<Socket, ConnectError> {
+    let request = ClientRequestBuilder::new(uri(server, transport)?).with_sub_protocol(SUBPROTOCOL);
+    let shaken = tokio_tungstenite::client_async_with_config(request, wire, Some(config()));
     let (socket, _) = deadline.limit(shaken).await?.map_err(|error| refusal(error, deadline))?;
-    let (connect, id, mailbox) = opening.settle(flows, Transport::Ws, remote);
-    let flow = Flow { id, transport: Transport::Ws, local, remote };
+    Ok(socket)
+}
+
+/// Serves a connection that we have opened to its end.
+pub(super) async fn serve(
+    flows: &Arc<Flows>,
+    opening: Opening,
+    transport: Transport,
+    socket: Socket,
+    (local, remote): (SocketAddr, SocketAddr),
+) {
+    let (connect, id, mailbox) = opening.settle(flows, transport, remote);
+    let flow = Flow { id, transport, local, remote };
     let (receive, transmit) = halves(socket);
     connection::serve(flows, flow, connect, Side::Client, mailbox, receive, transmit).await;
-    Ok(())
 }
 
 /// Shakes hands with a client and serves it to its end.
-pub(super) async fn accepted(flows: &Arc<Flows>, stream: TcpStream) -> Result<(), String> {
-    let (local, remote) = tcp::ends(&stream).map_err(|error| error.kind().to_string())?;
-    let shaken = tokio_tungstenite::accept_hdr_async_with_config(stream, choose_subprotocol, Some(config()));
+pub(super) async fn accepted(flows: &Arc<Flows>, transport: Transport, wire: Wire) -> Result<(), String> {
+    let (local, remote) = tcp::ends(wire.socket()).map_err(|error| error.kind().to_string())?;
+    let shaken = tokio_tungstenite::accept_hdr_async_with_config(wire, choose_subprotocol, Some(config()));
     let socket = tokio::time::timeout(flows.limits.connect, shaken)
         .await
         .map_err(|_| "the handshake was not finished in time".to_owned())?
         .map_err(|error| describe(&error))?;
     let id = flows.next_id();
-    let mailbox = flows.insert_stream(id, Transport::Ws, remote);
-    let flow = Flow { id, transport: Transport::Ws, local, remote };
+    let mailbox = flows.insert_stream(id, transport, remote);
+    let flow = Flow { id, transport, local, remote };
     let (receive, transmit) = halves(socket);
     connection::serve(flows, flow, None, Side::Server, mailbox, receive, transmit).await;
     Ok(())
 }
 
-fn uri(target: &Target) -> Result<Uri, ConnectError> {
-    let host = if target.host.contains(':') && !target.host.starts_with('[') {
-        format!("[{}]", target.host)
-    } else {
-        target.host.clone()
-    };
-    let slash = if target.path.starts_with('/') { "" } else { "/" };
-    format!("ws://{host}:{}{slash}{}", target.port, target.path)
+fn uri(server: &Server, transport: Transport) -> Result<Uri, ConnectError> {
+    let scheme = if transport == Transport::Wss { "wss" } else { "ws" };
+    let port = server.port.unwrap_or(transport.default_port());
+    let slash = if server.path.starts_with('/') { "" } else { "/" };
+    format!("{scheme}://{}:{port}{slash}{}", server.uri_host(), server.path)
         .parse()
         .map_err(|_| ConnectError::WebSocket("its address is not valid".to_owned()))
 }
@@ -97,6 +110,9 @@ pub(super) fn choose_subprotocol(request: &Request, mut response: Response) -> R
 
 fn refusal(error: Error, deadline: Deadline) -> ConnectError {
     match error {
+        Error::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) => {
+            tls::failure(&error, true, deadline)
+        }
         Error::Io(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => {
             ConnectError::from_io(&error, deadline)
         }
