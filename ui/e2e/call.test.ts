@@ -219,17 +219,12 @@ test("a page that is built anew shows the running call", async () => {
 test("a further call comes in above the card and moves none of its buttons", async () => {
   await answered();
   const before = await page.getByTestId("hangup").boundingBox();
-  await world(page, (fake) =>
-    fake.change((draft) => {
-      const [first] = draft.calls;
-      if (first !== undefined) draft.calls.push({ ...first, id: "second", number: "02165529988", name: null, state: "ringing", answered_ms: null });
-    }),
-  );
+  await world(page, (fake) => fake.ring("02165529988", null));
   expect(await text("call-name")).toBe("林晓雨");
   expect(await text("call-bar")).toContain("021 6552 9988");
   expect(await page.getByTestId("hangup").boundingBox()).toEqual(before);
   await page.getByTestId("bar-hangup").click();
-  expect(await commands(page, "hangup")).toEqual([{ call: "second" }]);
+  expect(await commands(page, "hangup")).toEqual([{ call: "call-2" }]);
 });
 
 test("a ringing call is announced, and the focus stays in the panel when its control goes", async () => {

@@ -62,7 +62,7 @@ describe.each(SIZES)("at %i×%i", (width, height) => {
     const page = await openPage(site, { width, height });
     for (const [name, scene] of Object.entries(SCENES)) {
       // The full list at the size that is used most; what is tightest elsewhere.
-      if (width !== 280 && !/^(sign-in-failed|ready|dial|busy|ringing|talking|keypad|call-elsewhere|after-call-work|calls|devices)$/.test(name)) continue;
+      if (width !== 280 && !/^(certificate-refused|trust-dialog|sign-in-more|call-waiting|consult|transfer|transfer-failed|identity|lines|message-in-call|sign-in-failed|ready|dial|busy|ringing|talking|keypad|call-elsewhere|after-call-work|calls|devices)$/.test(name)) continue;
       await restart(page);
       await world(page, (fake) => fake.signedIn());
       await scene(page);
@@ -84,7 +84,7 @@ test("no serious finding of accessibility in any view, in either theme", async (
   await page.evaluate(AXE);
   // axe waits by timers.
   await page.clock.resume();
-  for (const name of ["sign-in-failed", "break", "break-menu", "volume", "busy", "ringing", "talking-muted-volume", "held", "keypad", "call-elsewhere", "after-call-work", "calls", "devices-trouble", "settings", "notices", "reconnecting", "toast", "help"]) {
+  for (const name of ["sign-in-failed", "certificate-refused", "trust-dialog", "sign-in-more", "call-waiting", "consult-alerting", "consult", "transfer", "transfer-trying", "transfer-failed", "identity", "call-reconnecting", "lines", "line-remove", "line-add", "line-trouble", "message-in-call", "message-answered", "break", "break-menu", "volume", "busy", "ringing", "talking-muted-volume", "held", "keypad", "call-elsewhere", "after-call-work", "calls", "devices-trouble", "settings", "notices", "reconnecting", "toast", "help"]) {
     await restart(page);
     await world(page, (fake) => fake.signedIn());
     await SCENES[name]?.(page);

@@ -84,6 +84,149 @@ export const SCENES: Record<string, (page: Page) => Promise<void>> = {
     await page.getByTestId("nav-devices").click();
     await pass(page, 2_000);
   },
+  "call-waiting": async (page) => {
+    await talk(page);
+    await pass(page, 42_000);
+    await world(page, (fake) => fake.ring("02165529988", null));
+    await pass(page, 3_000);
+  },
+  "two-calls": async (page) => {
+    await talk(page);
+    await pass(page, 42_000);
+    await world(page, (fake) => fake.ring("18612345678", "Miles O’Brien"));
+    await page.getByTestId("bar-answer").click();
+    await pass(page, 9_000);
+  },
+  "three-calls-elsewhere": async (page) => {
+    await talk(page);
+    await world(page, (fake) => fake.ring("18612345678", "深圳科创供应链有限公司客户服务部"));
+    await page.getByTestId("bar-answer").click();
+    await pass(page, 9_000);
+    await world(page, (fake) => fake.ring("02165529988", null));
+    await page.getByTestId("nav-outgoing").click();
+    await pass(page, 3_000);
+  },
+  transfer: async (page) => {
+    await talk(page);
+    await pass(page, 30_000);
+    await page.getByTestId("transfer").click();
+    await page.getByTestId("transfer-input").fill("1003");
+  },
+  "transfer-trying": async (page) => {
+    await talk(page);
+    await transferTo(page, "1003");
+    await pass(page, 600);
+  },
+  "transfer-failed": async (page) => {
+    await talk(page);
+    await transferTo(page, "9001");
+    await pass(page, 1_000);
+  },
+  transferred: async (page) => {
+    await talk(page);
+    await pass(page, 40_000);
+    await transferTo(page, "1003");
+    await pass(page, 3_000);
+  },
+  "consult-alerting": async (page) => {
+    await talk(page);
+    await pass(page, 20_000);
+    await consult(page, "1003");
+    await pass(page, 700);
+  },
+  consult: async (page) => {
+    await talk(page);
+    await pass(page, 20_000);
+    await consult(page, "1003");
+    await pass(page, 12_000);
+  },
+  "consult-swapped": async (page) => {
+    await talk(page);
+    await pass(page, 20_000);
+    await consult(page, "1003");
+    await pass(page, 12_000);
+    await page.getByTestId("bar-swap").click();
+    await pass(page, 3_000);
+  },
+  identity: async (page) => {
+    await identified(page);
+    await pass(page, 4_000);
+    await page.getByTestId("call-data").click();
+  },
+  "identity-talking": async (page) => {
+    await identified(page);
+    await page.getByTestId("answer").click();
+    await pass(page, 4_000);
+  },
+  "call-reconnecting": async (page) => {
+    await talk(page);
+    await pass(page, 60_000);
+    await world(page, (fake) => {
+      fake.reconnecting(true);
+      fake.callsReconnecting(true);
+    });
+    await pass(page, 2_000);
+  },
+  "call-recovered": async (page) => {
+    await talk(page);
+    await world(page, (fake) => fake.change((draft) => draft.calls.forEach((call) => (call.recovered = true))));
+    await pass(page, 60_000);
+  },
+  "certificate-refused": (page) => refused(page),
+  "trust-dialog": async (page) => {
+    await refused(page);
+    await page.getByTestId("trust-ask").click();
+  },
+  "sign-in-more": async (page) => {
+    await world(page, (fake) => fake.signedOut());
+    await page.getByTestId("sign-in-transport-wss").check({ force: true });
+    await page.getByTestId("sign-in-more").click();
+    await page.getByTestId("sign-in-pinned").fill("3F:0A");
+    await page.getByTestId("sign-in-call-limit").fill("9");
+    await page.getByTestId("sign-in-submit").click();
+    await page.getByTestId("sign-in-trust-file").scrollIntoViewIfNeeded();
+  },
+  "sign-in-more-calls": async (page) => {
+    await world(page, (fake) => fake.signedOut());
+    await page.getByTestId("sign-in-more").click();
+    await page.getByTestId("sign-in-strangers").scrollIntoViewIfNeeded();
+  },
+  lines: async (page) => {
+    await severalLines(page);
+    await page.getByTestId("nav-settings").click();
+    await page.getByTestId("line-add").scrollIntoViewIfNeeded();
+  },
+  "line-remove": async (page) => {
+    await severalLines(page);
+    await page.getByTestId("nav-settings").click();
+    await page.getByTestId("line-remove").last().click();
+    await page.getByTestId("line-add").scrollIntoViewIfNeeded();
+  },
+  "line-add": async (page) => {
+    await page.getByTestId("nav-settings").click();
+    await page.getByTestId("line-add").click();
+  },
+  "line-trouble": async (page) => {
+    await severalLines(page);
+    await page.getByTestId("nav-outgoing").click();
+  },
+  message: (page) => world(page, (fake) => fake.message("1002", "客户已到前台，请转告她稍候两分钟。\nhttps://intranet.example.com/tickets/2026-0311-0042-very-long-name")),
+  "message-in-call": async (page) => {
+    await talk(page);
+    await world(page, (fake) => {
+      fake.message("1004", "First one");
+      fake.message("1002", "Bitte Rückruf nach dem Gespräch");
+    });
+    await page.getByTestId("message-answer").click();
+    await page.getByTestId("message-input").fill("OK");
+  },
+  "message-answered": async (page) => {
+    await world(page, (fake) => fake.message("1002", "在吗？"));
+    await page.getByTestId("message-answer").click();
+    await page.getByTestId("message-input").fill("马上回电");
+    await page.getByTestId("message-send").click();
+    await pass(page, 500);
+  },
   "after-call-work": async (page) => {
     await talk(page);
     await pass(page, 65_000);
@@ -151,4 +294,62 @@ async function talk(page: Page): Promise<void> {
   await pass(page, 3_000);
   await page.getByTestId("answer").click();
   await pass(page, 1_000);
+}
+
+async function transferTo(page: Page, number: string): Promise<void> {
+  await page.getByTestId("transfer").click();
+  await page.getByTestId("transfer-input").fill(number);
+  await page.getByTestId("transfer-blind").click();
+}
+
+async function consult(page: Page, number: string): Promise<void> {
+  await page.getByTestId("transfer").click();
+  await page.getByTestId("transfer-input").fill(number);
+  await page.getByTestId("transfer-consult").click();
+}
+
+/** A call that tells all that an INVITE can tell. */
+function identified(page: Page): Promise<void> {
+  return world(page, (fake) =>
+    fake.ring("13800138000", "林晓雨", {
+      referred_by: "1004",
+      caller: {
+        asserted: "02165529988",
+        remote_party: "02165529988",
+        anonymous: false,
+        diversions: [
+          { number: "4008108888", reason: "no-answer" },
+          { number: "1007", reason: "user-busy" },
+        ],
+        history: [{ number: "075588886666", reason: "302" }],
+        call_info: ["<https://crm.example.com/photo/42.png>;purpose=icon"],
+        alert_info: ["<http://www.notused.invalid>;info=vip"],
+      },
+      headers: [
+        { name: "X-Business-Id", value: "20260311-000042-7f3a9c5e1b8d4f60a2c4e6b8d0f2a4c6e8fa0b1c2d3e4f5a6b7c8d9e0f1a2b3c4d" },
+        { name: "X-Queue", value: "售后支持 / after sales" },
+        { name: "X-Note", value: "<img src=x onerror=alert(1)>" },
+      ],
+    }),
+  );
+}
+
+async function refused(page: Page): Promise<void> {
+  await world(page, (fake) => fake.signedOut());
+  await page.getByTestId("sign-in-server").fill("selfsigned.example.com:5061");
+  await page.getByTestId("sign-in-transport-tls").check({ force: true });
+  await page.getByTestId("sign-in-submit").click();
+  await pass(page, 500);
+}
+
+function severalLines(page: Page): Promise<void> {
+  return world(page, (fake) => {
+    fake.line("2002", { state: "registered", since_ms: Date.now() });
+    fake.line("8008-support-desk", {
+      state: "reconnecting",
+      since_ms: Date.now(),
+      retry_at_ms: null,
+      failure: { code: "timed_out", status: null, certificate: null },
+    });
+  });
 }

@@ -29,7 +29,7 @@ export const en: Texts = {
   },
   callState: {
     ringing: "Incoming call",
-    waiting: "Call waiting",
+    waiting: "Waiting",
     dialing: "Calling",
     alerting: "Ringing there",
     answering: "Connecting",
@@ -358,10 +358,9 @@ export const en: Texts = {
     consult: "Consult first",
     hint: "Consult: the customer waits while you ask.",
     to: (who) => `Transfer to ${who}`,
-    failed: "Transfer failed",
-    failedStill: "The customer is still on the line.",
-    again: "Another number",
-    doneHint: "This call ends here.",
+    failed: (who) => `${who} not reached`,
+    failedStill: "The call is still yours.",
+    again: "Try another number",
     suggestions: "Colleagues",
   },
   consult: {

@@ -292,10 +292,9 @@ export interface Texts {
     consult: string;
     hint: string;
     to: (who: string) => string;
-    failed: string;
+    failed: (who: string) => string;
     failedStill: string;
     again: string;
-    doneHint: string;
     suggestions: string;
   };
   consult: {

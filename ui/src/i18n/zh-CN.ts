@@ -358,10 +358,9 @@ export const zhCN: Texts = {
     consult: "先咨询",
     hint: "先咨询：客户等待，您先与对方通话。",
     to: (who) => `转接到 ${who}`,
-    failed: "转接未成功",
-    failedStill: "客户仍在线上。",
+    failed: (who) => `转接 ${who} 未成功`,
+    failedStill: "通话仍在您这里。",
     again: "换个号码",
-    doneHint: "本次通话即将结束。",
     suggestions: "同事",
   },
   consult: {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 
 import { allTexts, textsOf } from "../i18n";
-import { day, groupedNumber, secondsLeft, startOfDay, timer } from "./format";
+import { causeOfStatus, day, diversionReason, fingerprintLines, groupedNumber, secondsLeft, startOfDay, timer } from "./format";
 
 describe("timer", () => {
   test.each([
@@ -70,4 +70,39 @@ describe("day", () => {
   test("a day begins at local midnight", () => {
     expect(startOfDay(noon)).toBe(new Date(2026, 2, 11).getTime());
   });
+});
+
+test("a status that ended a transfer is told as the ends of calls are", () => {
+  expect([486, 480, 404, 603, 503, 488, 403, 500].map(causeOfStatus)).toEqual([
+    "busy",
+    "no_answer",
+    "not_found",
+    "rejected",
+    "server_error",
+    "not_acceptable",
+    "forbidden",
+    "server_error",
+  ]);
+  expect(causeOfStatus(null)).toBe("failed");
+  expect(causeOfStatus(499)).toBe("failed");
+});
+
+test("reasons of a diversion are told alike, by word and by status", () => {
+  expect(["user-busy", "486", "No-Answer", "408", "unconditional", "302", "something-else"].map(diversionReason)).toEqual([
+    "busy",
+    "busy",
+    "no_answer",
+    "no_answer",
+    "unconditional",
+    "unconditional",
+    "other",
+  ]);
+});
+
+test("a fingerprint is shown in four lines of eight octets", () => {
+  const fingerprint = Array.from({ length: 32 }, (_, octet) => octet.toString(16).padStart(2, "0")).join(":");
+  const lines = fingerprintLines(fingerprint).split("\n");
+  expect(lines).toHaveLength(4);
+  expect(lines[0]).toBe("00:01:02:03:04:05:06:07");
+  expect(lines.join(":")).toBe(fingerprint.toUpperCase());
 });

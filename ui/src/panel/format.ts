@@ -91,6 +91,14 @@ export function causeOfStatus(status: number | null): EndCause {
   }
 }
 
+/** A fingerprint in lines of eight octets, as people compare them. */
+export function fingerprintLines(fingerprint: string): string {
+  const octets = fingerprint.toUpperCase().split(":");
+  const lines: string[] = [];
+  for (let at = 0; at < octets.length; at += 8) lines.push(octets.slice(at, at + 8).join(":"));
+  return lines.join("\n");
+}
+
 /** The reason of a diversion: words of RFC 5806, or the status that a History-Info names as its cause (RFC 7044). */
 export function diversionReason(reason: string): DiversionReason {
   switch (reason.toLowerCase()) {

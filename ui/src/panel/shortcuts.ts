@@ -70,7 +70,7 @@ function handleCommand(event: KeyboardEvent, model: Model): boolean {
       model.open(model.drawer() === "keypad" ? "controls" : "keypad");
       return true;
     case "d":
-      if (!allowed("transfer") && !allowed("consult")) return false;
+      if (!(model.can("transfer") && allowed("transfer")) && !(model.can("consult") && allowed("consult"))) return false;
       model.show(model.callSide());
       model.open(model.drawer() === "transfer" ? "controls" : "transfer");
       return true;

@@ -1,7 +1,9 @@
 import { createSignal, onCleanup, onMount, type Accessor } from "solid-js";
 
-export type Size = { width: "narrow" | "medium" | "wide"; height: "short" | "tall" };
+export type Size = { width: "tight" | "narrow" | "medium" | "wide"; height: "short" | "tall" };
 
+/** Below this the gaps close up, px. */
+const NARROW_PX = 270;
 /** From here on the navigation has labels under its icons, px. */
 const MEDIUM_PX = 360;
 /** From here on there are labels beside the icons, and two columns, px. */
@@ -15,7 +17,7 @@ export function createSize(element: () => HTMLElement): Accessor<Size> {
   const measure = (): void => {
     const { clientWidth: width, clientHeight: height } = element();
     setSize({
-      width: width >= WIDE_PX ? "wide" : width >= MEDIUM_PX ? "medium" : "narrow",
+      width: width >= WIDE_PX ? "wide" : width >= MEDIUM_PX ? "medium" : width >= NARROW_PX ? "narrow" : "tight",
       height: height >= TALL_PX ? "tall" : "short",
     });
   };

@@ -160,6 +160,11 @@ export function faultText(model: Model, fault: AccountFault | undefined): string
   }
 }
 
+/** Takes the focus to the first field that is wrong, once the form shows which. */
+export function showFirstFault(form: HTMLFormElement): void {
+  queueMicrotask(() => form.querySelector<HTMLElement>("[aria-invalid=true]")?.focus());
+}
+
 function Group(props: { title: string; children: JSX.Element }) {
   const id = createUniqueId();
   return (

@@ -20,7 +20,7 @@ export function CallBar(props: { model: Model; call: Call }) {
   const others = () => props.model.snapshot.calls.length > 1;
   const hangupName = () => (ringing() ? t().call.declineCall(who()) : t().call.hangupCall(who()));
   const answerName = () => (others() ? t().call.answerAndHold(who()) : t().call.answer);
-  /** Why this call is here, where there is more to say than its state. */
+  /** For whom one asks in this call, where it is a consultation. */
   const about = () => {
     const pair = consultationOf(props.model.snapshot.calls, props.call);
     return pair?.consult.id === props.call.id ? t().consult.about(whoOf(pair.customer, t())) : undefined;
@@ -39,14 +39,13 @@ export function CallBar(props: { model: Model; call: Call }) {
           <Icon name="phone-off" size={18} />
         </button>
       </Show>
-      <button type="button" class="bar-who" title={t().call.showCall(who())} data-testid="bar-show" onClick={() => props.model.showCall(props.call.id)}>
+      <button type="button" class="bar-who" title={about() ?? t().call.showCall(who())} data-testid="bar-show" onClick={() => props.model.showCall(props.call.id)}>
         <span class="bar-name">{who()}</span>
         <span class="bar-state">
           <StateShape tone={state().tone} size={10} />
           <span class="bar-word">{t().callState[state().name]}</span>
           <Timer sinceMs={props.call.state === "held" ? props.call.since_ms : (props.call.answered_ms ?? props.call.started_ms)} />
         </span>
-        <Show when={about()}>{(text) => <span class="bar-about">{text()}</span>}</Show>
       </button>
       <Switch>
         <Match when={props.call.allowed.includes("answer")}>

@@ -2,14 +2,17 @@ import { Show } from "solid-js";
 
 import { groupedNumber, timer } from "../format";
 import { Icon } from "../icons/Icon";
-import type { Call } from "../../ipc/generated";
+import type { Call, EndCause } from "../../ipc/generated";
 import type { Model } from "../model";
+
+/** Ends that need no attention. */
+const NORMAL: ReadonlySet<EndCause> = new Set(["hung_up", "peer_hung_up", "transferred", "replaced"]);
 
 /** How the last call ended, why, and what can be done about it. `compact`: above the dial pad, which has its own redial. */
 export function EndedCard(props: { model: Model; call: Call; compact?: boolean }) {
   const t = () => props.model.texts();
   const advice = () => t().endCause[props.call.end?.cause ?? "failed"];
-  const normal = () => props.call.end?.cause === "hung_up" || props.call.end?.cause === "peer_hung_up";
+  const normal = () => NORMAL.has(props.call.end?.cause ?? "failed");
   const talked = () =>
     props.call.answered_ms === null || props.call.ended_ms === null
       ? t().ended.noTalk

@@ -43,7 +43,7 @@ function LineRow(props: { model: Model; line: Line; own: boolean }) {
           {props.line.account.display_name ?? user()}
           <span class="muted">
             {" "}
-            {user()}@{props.line.account.server}
+            {props.line.account.display_name === null ? props.line.account.server : `${user()}@${props.line.account.server}`}
           </span>
         </p>
         <p class="line-state" data-tone={lineTone(props.line)}>

@@ -1,4 +1,4 @@
-import { createSignal, Show } from "solid-js";
+import { createEffect, createSignal, Show } from "solid-js";
 
 import type { Call, CallTransfer } from "../../ipc/generated";
 import { causeOfStatus, groupedNumber } from "../format";
@@ -15,10 +15,13 @@ export function TransferProgress(props: { model: Model; call: Call }) {
     return now === null || same(seen(), now) ? undefined : now;
   };
   const again = () => props.call.allowed.includes("transfer") || props.call.allowed.includes("consult");
-  const why = (status: number | null) => (status === null ? t().transfer.failed : t().endCause[causeOfStatus(status)].title);
+  let box!: HTMLDivElement;
+  createEffect(() => {
+    if (transfer()?.state === "failed") queueMicrotask(() => box.scrollIntoView({ block: "nearest" }));
+  });
 
   return (
-    <div class="transfer-box" role="status">
+    <div ref={box} class="transfer-box" role="status">
       <Show when={transfer()}>
         {(now) => (
           <div class="transfer-progress" data-state={now().state} data-testid="transfer-progress">
@@ -28,29 +31,33 @@ export function TransferProgress(props: { model: Model; call: Call }) {
             >
               <span class="spinner" aria-hidden="true" />
             </Show>
-            <div class="transfer-text">
-              <p class="transfer-title">{t().transfer.to(groupedNumber(now().to))}</p>
-              <p data-testid="transfer-state">
-                <Show when={now().state === "failed"} fallback={t().transferState[now().state]}>
-                  {t().transferState.failed}
-                  <Show when={now().status}>
-                    {(status) => (
-                      <>
-                        {" · "}
-                        {why(status())}
-                        <span class="status-code">{t().sipStatus(status())}</span>
-                      </>
-                    )}
+            <div class="transfer-text" data-testid="transfer-state">
+              <Show
+                when={now().state === "failed"}
+                fallback={
+                  <>
+                    <p class="transfer-title">{t().transfer.to(groupedNumber(now().to))}</p>
+                    <p>{t().transferState[now().state]}</p>
+                  </>
+                }
+              >
+                <p class="transfer-title">{t().transfer.failed(groupedNumber(now().to))}</p>
+                <Show when={now().status}>
+                  {(status) => (
+                    <p>
+                      {t().endCause[causeOfStatus(status())].title}
+                      <span class="status-code">{t().sipStatus(status())}</span>
+                    </p>
+                  )}
+                </Show>
+                <p>
+                  {t().transfer.failedStill}{" "}
+                  <Show when={again()}>
+                    <button type="button" class="link" data-testid="transfer-again" onClick={() => props.model.open("transfer")}>
+                      {t().transfer.again}
+                    </button>
                   </Show>
-                </Show>
-              </p>
-              <Show when={now().state === "failed"}>
-                <p>{t().transfer.failedStill}</p>
-                <Show when={again()}>
-                  <button type="button" class="link" data-testid="transfer-again" onClick={() => props.model.open("transfer")}>
-                    {t().transfer.again}
-                  </button>
-                </Show>
+                </p>
               </Show>
             </div>
             <Show when={now().state === "failed"}>

@@ -1,6 +1,7 @@
 import { onMount } from "solid-js";
 
 import type { RefusedCertificate } from "../../ipc/generated";
+import { fingerprintLines } from "../format";
 import type { Model } from "../model";
 
 /** Asks whether just this certificate of just this server is to be trusted; what keeps all as it is has the focus. */
@@ -22,7 +23,7 @@ export function TrustDialog(props: { model: Model; server: string; certificate: 
         <dd>{t().certificateFault[props.certificate.fault]}</dd>
         <dt>{t().trust.fingerprint}</dt>
         <dd class="fingerprint" data-testid="trust-fingerprint">
-          {props.certificate.fingerprint}
+          {fingerprintLines(props.certificate.fingerprint)}
         </dd>
       </dl>
       <p class="trust-warning">{t().trust.warning}</p>

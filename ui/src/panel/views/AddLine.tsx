@@ -3,7 +3,7 @@ import { createSignal } from "solid-js";
 import { accountFaults, accountForm, signInOf, type AccountForm } from "../account";
 import { Icon } from "../icons/Icon";
 import type { Model } from "../model";
-import { AccountOptionFields, TextInput, TransportChoice } from "../parts/AccountFields";
+import { AccountOptionFields, showFirstFault, TextInput, TransportChoice } from "../parts/AccountFields";
 import { PasswordInput } from "../parts/PasswordInput";
 
 /** A further account: it starts from the server of the agent's own, for that is where it is as a rule. */
@@ -13,6 +13,7 @@ export function AddLine(props: { model: Model; onClose: () => void }) {
   const [form, setForm] = createSignal<AccountForm>(
     accountForm({ server: own?.server ?? "", user: "", display_name: "", transport: own?.transport ?? "udp", options: own?.options ?? {} }),
   );
+  let element!: HTMLFormElement;
   const [checked, setChecked] = createSignal(false);
   const [moreOpen, setMoreOpen] = createSignal(false);
   const change = (changed: Partial<AccountForm>): void => {
@@ -27,12 +28,16 @@ export function AddLine(props: { model: Model; onClose: () => void }) {
     setChecked(true);
     const wrong = accountFaults(form());
     if (Object.keys(wrong).some((field) => field !== "server" && field !== "user")) setMoreOpen(true);
-    if (busy() || Object.keys(wrong).length > 0) return;
+    if (busy()) return;
+    if (Object.keys(wrong).length > 0) {
+      showFirstFault(element);
+      return;
+    }
     if ((await props.model.run("add_line", { account: signInOf(form()) })) !== undefined) props.onClose();
   };
 
   return (
-    <form class="view sign-in" onSubmit={(event) => void send(event)} novalidate aria-label={t().lines.addTitle} data-testid="line-form">
+    <form ref={element} class="view sign-in" onSubmit={(event) => void send(event)} novalidate aria-label={t().lines.addTitle} data-testid="line-form">
       <div class="scroll">
         <div class="transfer-head">
           <button type="button" class="icon-button small" aria-label={t().trust.cancel} title={t().trust.cancel} data-testid="line-cancel" onClick={() => props.onClose()}>

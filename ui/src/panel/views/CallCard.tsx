@@ -44,7 +44,8 @@ export function CallCard(props: { model: Model; call: Call; keyTarget: EventTarg
     return props.call.state === "dialing" || props.call.state === "alerting" ? t().call.cancel : t().call.hangup;
   };
   const drawer = () => {
-    if (!live()) return undefined;
+    // A consultation that is being dialled has its controls in place already: its buttons stay where they are.
+    if (!live()) return consultation() === undefined ? undefined : "controls";
     if (model.drawer() === "transfer" && !allowed("transfer") && !allowed("consult")) return "controls";
     return model.drawer();
   };
@@ -107,8 +108,8 @@ export function CallCard(props: { model: Model; call: Call; keyTarget: EventTarg
               </>
             )}
           </Show>
-          <CallerLines model={model} call={props.call} />
         </div>
+        <CallerLines model={model} call={props.call} />
         <div class="card-state">
           <p class="card-word" role="status" data-testid="call-state" data-state={state().name}>
             <StateShape tone={state().tone} />
@@ -158,13 +159,6 @@ export function CallCard(props: { model: Model; call: Call; keyTarget: EventTarg
                 <Controls model={model} call={props.call} volumeOpen={volumeOpen()} onVolume={() => setVolumeOpen(!volumeOpen())} />
               </Match>
             </Switch>
-          </div>
-        )}
-      </Show>
-      <Show when={!live() && consultation()}>
-        {(pair) => (
-          <div class="dock">
-            <ConsultActions model={model} consult={pair().consult} customer={pair().customer} />
           </div>
         )}
       </Show>

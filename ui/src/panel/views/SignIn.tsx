@@ -1,10 +1,11 @@
-import { createSignal, Show } from "solid-js";
+import { createEffect, createSignal, Show } from "solid-js";
 
 import type { CertificateFault } from "../../ipc/generated";
 import { accountFaults, accountForm, signInOf, withPinned, type AccountForm } from "../account";
+import { fingerprintLines } from "../format";
 import { Icon } from "../icons/Icon";
 import type { Model } from "../model";
-import { AccountOptionFields, TextInput, TransportChoice } from "../parts/AccountFields";
+import { AccountOptionFields, showFirstFault, TextInput, TransportChoice } from "../parts/AccountFields";
 import { PasswordInput } from "../parts/PasswordInput";
 import { TrustDialog } from "../parts/TrustDialog";
 
@@ -21,6 +22,7 @@ export function SignIn(props: { model: Model }) {
   const [checked, setChecked] = createSignal(false);
   const [moreOpen, setMoreOpen] = createSignal(false);
   const [asking, setAsking] = createSignal(false);
+  let element!: HTMLFormElement;
   const change = (changed: Partial<AccountForm>): void => {
     setForm((before) => ({ ...before, ...changed }));
   };
@@ -36,13 +38,22 @@ export function SignIn(props: { model: Model }) {
     setChecked(true);
     const wrong = accountFaults(form());
     if (Object.keys(wrong).some((field) => field !== "server" && field !== "user")) setMoreOpen(true);
-    if (working() || Object.keys(wrong).length > 0) return;
+    if (working()) return;
+    if (Object.keys(wrong).length > 0) {
+      showFirstFault(element);
+      return;
+    }
     void props.model.run("sign_in", signInOf(form()));
   };
+  // A failure is told at the top; whoever pressed the button may have scrolled away from it.
+  createEffect(() => {
+    if (!working() && failure() !== null) queueMicrotask(() => element.querySelector(".form-error")?.scrollIntoView({ block: "nearest" }));
+  });
   const fields = () => ({ model: props.model, form: form(), change, faults: faults(), disabled: working(), testid: "sign-in" });
 
   return (
     <form
+      ref={element}
       class="view sign-in"
       onSubmit={(event) => {
         event.preventDefault();
@@ -75,7 +86,7 @@ export function SignIn(props: { model: Model }) {
                     <>
                       <p class="fingerprint-label">{t().trust.fingerprint}</p>
                       <p class="fingerprint" data-testid="certificate-fingerprint">
-                        {certificate().fingerprint}
+                        {fingerprintLines(certificate().fingerprint)}
                       </p>
                       <Show when={!BEYOND_TRUST.has(certificate().fault)}>
                         <button type="button" class="button" data-testid="trust-ask" onClick={() => setAsking(true)}>

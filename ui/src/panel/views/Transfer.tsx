@@ -19,7 +19,7 @@ export function Transfer(props: { model: Model; call: Call; keyTarget: EventTarg
   const t = () => props.model.texts();
   const model = props.model;
   const field = createDialField(props.keyTarget);
-  const may = (action: "transfer" | "consult") => props.call.allowed.includes(action);
+  const may = (action: "transfer" | "consult") => model.can(action) && props.call.allowed.includes(action);
   const ready = () => field.number() !== "" && !model.busy("transfer") && !model.busy("consult");
   const recent = useRecentCalls(model, 100);
 
