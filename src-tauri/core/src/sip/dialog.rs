@@ -53,7 +53,12 @@ impl Dialog {
         Ok(Self {
             call_id: request.headers.call_id().ok_or(Malformed("Call-ID is missing"))?.into(),
             local: request.headers.to_header()?.with_tag(local_tag),
-            remote_target: contact.ok_or(Malformed("Contact is missing"))?.uri,
+            // A peer of RFC 2543, which tags nothing either, is reached by its From.
+            remote_target: match contact {
+                Some(contact) => contact.uri,
+                None if remote.tag().is_none() => remote.uri.clone(),
+                None => return Err(Malformed("Contact is missing")),
+            },
             remote,
             local_cseq: 0,
             remote_cseq: Some(request.headers.cseq()?.seq),

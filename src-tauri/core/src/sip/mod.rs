@@ -13,6 +13,7 @@ pub mod subscription;
 pub mod transaction;
 pub mod uri;
 pub mod user_agent;
+pub mod validate;
 pub mod wire;
 
 pub use message::{HeaderAccess, HeaderName, Headers, Message, Method, Request, Response};

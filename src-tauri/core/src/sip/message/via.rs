@@ -50,11 +50,12 @@ impl Via {
         self.param("branch").filter(|branch| !branch.is_empty())
     }
 
-    /// Whether the branch is unique by RFC 3261, so that it alone names the transaction (§17.2.3).
+    /// Whether the branch is unique by RFC 3261, so that it alone names the transaction (§17.2.3). The cookie with nothing
+    /// behind it is not (RFC 4475 §3.1.2.19).
     pub fn has_magic_cookie(&self) -> bool {
         self.branch()
-            .and_then(|branch| branch.get(..MAGIC_COOKIE.len()))
-            .is_some_and(|start| start.eq_ignore_ascii_case(MAGIC_COOKIE))
+            .and_then(|branch| branch.split_at_checked(MAGIC_COOKIE.len()))
+            .is_some_and(|(start, rest)| start.eq_ignore_ascii_case(MAGIC_COOKIE) && !rest.is_empty())
     }
 
     pub fn received(&self) -> Option<IpAddr> {

@@ -184,9 +184,19 @@ impl fmt::Display for Uri {
 /// The address in a host part: IPv4, or IPv6 with or without its brackets.
 pub fn host_addr(host: &str) -> Option<IpAddr> {
     match host.strip_prefix('[') {
-        Some(inner) => inner.strip_suffix(']')?.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
-        None => host.parse::<Ipv4Addr>().map(IpAddr::V4).ok().or_else(|| host.parse::<Ipv6Addr>().ok().map(IpAddr::V6)),
+        Some(inner) => ipv6(inner.strip_suffix(']')?),
+        None => host.parse::<Ipv4Addr>().map(IpAddr::V4).ok().or_else(|| ipv6(host)),
     }
+}
+
+/// The grammar of RFC 3261 allows a third colon in front of an IPv4 address, which is to be borne (RFC 5118 §4.10).
+fn ipv6(text: &str) -> Option<IpAddr> {
+    // No address is longer than the mapped one with all its digits.
+    let address = match text.split_once(":::") {
+        Some((front, v4)) if text.len() <= 48 && v4.contains('.') => format!("{front}::{v4}").parse::<Ipv6Addr>(),
+        _ => text.parse::<Ipv6Addr>(),
+    };
+    address.ok().map(IpAddr::V6)
 }
 
 /// An address as a host part: IPv6 in brackets.

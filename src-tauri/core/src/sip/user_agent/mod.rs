@@ -24,6 +24,7 @@ mod reach;
 mod receiving;
 mod redacted;
 mod referring;
+mod refusing;
 mod registering;
 mod replacing;
 mod restoring;

@@ -9,10 +9,11 @@ use super::session::Session;
 use super::stack::{Stack, is_ours};
 use super::transactions::{ClientKey, ClientMachine, MergeKey, Purpose, ServerKey, ServerMachine, TransactionId};
 use super::{EndReason, Event, RequestId, SessionId, UserAgent};
-use crate::flow::{Destination, Flow, FlowId};
+use crate::flow::{Flow, FlowId};
 use crate::sip::dialog::Dialog;
 use crate::sip::message::{HeaderAccess, HeaderName, Message, Method, Request, Response, Via};
 use crate::sip::transaction::{Due, client_invite, client_non_invite};
+use crate::sip::validate;
 use crate::sip::wire::{self, ParseError};
 
 impl UserAgent {
@@ -23,13 +24,15 @@ impl UserAgent {
             Err(ParseError::KeepAlive) => {}
             Err(ParseError::Unanswerable(why)) => self.stack.dropped(why),
             Err(ParseError::Answerable { response, why }) => {
-                self.stack.transmit(Destination::Flow(flow.id), wire::write_response(&response));
-                self.stack.dropped(why);
+                self.stack.refuse_malformed(flow, *response, why);
             }
         }
     }
 
     fn receive_response(&mut self, now: Instant, response: Response) {
+        if let Err(why) = validate::response(&response) {
+            return self.stack.dropped(why);
+        }
         let (Ok(via), Ok(cseq)) = (response.headers.via(), response.headers.cseq()) else {
             return self.stack.dropped("response without Via or CSeq");
         };
@@ -230,6 +233,9 @@ impl UserAgent {
         if let Some(id) = self.stack.transactions.find_server(&key) {
             return self.stack.repeat_answer(id, flow.id);
         }
+        if let Err(refusal) = validate::request(&request) {
+            return self.stack.refuse(flow, &request, refusal);
+        }
         if self.stack.is_full() {
             self.stack.respond_statelessly(flow, &request, 503);
             return self.stack.dropped("too many transactions");
@@ -324,9 +330,6 @@ impl UserAgent {
     fn receive_outside_dialog(&mut self, now: Instant, id: TransactionId, flow: &Flow, tag: &str, request: Request) {
         if !is_ours(&request.method) || self.is_of_application(&request.method) {
             return self.receive_foreign(now, id, flow, request);
-        }
-        if !matches!(&*request.uri.scheme, "sip" | "sips" | "tel") {
-            return self.stack.respond_with(now, id, 416);
         }
         if let Some(refusal) = self.refusal_of_content(&request) {
             self.stack.respond(now, id, refusal);

@@ -1,13 +1,13 @@
 //! What every part of the user agent sends through: transactions, randomness and the queue of outputs.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
 use super::detour::Detours;
 use super::path::Path;
 use super::random::Random;
 use super::reach::Reach;
-use super::transactions::{Acknowledgement, Purpose, ServerMachine, TransactionId, Transactions, reply_to};
+use super::transactions::{Acknowledgement, Purpose, ServerMachine, TransactionId, Transactions};
 use super::{Config, Event, Limits, Output, SessionId};
 use crate::flow::{Destination, Flow, FlowId, Transport};
 use crate::sip::message::{CSeq, HeaderAccess, HeaderName, Method, Request, Response, Via};
@@ -31,6 +31,8 @@ pub(super) struct Stack {
     /// Calls whose progress somebody wants to be told of, and what has become known of them: a status each.
     pub watched: BTreeSet<SessionId>,
     pub news: VecDeque<(SessionId, u16)>,
+    /// What was dropped or refused as invalid, by reason.
+    pub drops: BTreeMap<&'static str, u64>,
     outputs: VecDeque<Output>,
 }
 
@@ -48,6 +50,7 @@ impl Stack {
             detours: Detours::default(),
             watched: BTreeSet::new(),
             news: VecDeque::new(),
+            drops: BTreeMap::new(),
             outputs: VecDeque::new(),
         }
     }
@@ -70,10 +73,6 @@ impl Stack {
         if self.watched.contains(session) {
             self.news.push_back((*session, status));
         }
-    }
-
-    pub(super) fn dropped(&mut self, why: &'static str) {
-        self.event(Event::Dropped { why });
     }
 
     pub(super) fn transmit(&mut self, destination: Destination, bytes: Vec<u8>) {
@@ -270,13 +269,11 @@ impl Stack {
 
     /// An answer outside any transaction: to a request that is broken or comes when we are full.
     pub(super) fn respond_statelessly(&mut self, flow: &Flow, request: &Request, status: u16) {
-        let tag = self.random.token(12);
-        let mut response = Response::to_request(request, status, Some(&tag));
-        response.headers.set(HeaderName::Server, self.config.product.as_str());
+        let mut response = Response::to_request(request, status, None);
         if status == 503 {
             response.headers.set(HeaderName::RetryAfter, "10");
         }
-        self.transmit(reply_to(flow, &request.headers), wire::write_response(&response));
+        self.answer_statelessly(flow, response);
     }
 
     /// Ends the dialog of a fork that nobody waits for.

@@ -247,7 +247,10 @@ impl Read {
 
     fn check_mandatory(&self, method: Option<&str>) -> Result<(), Malformed> {
         // The whole topmost line; what is malformed further below is not ours to judge.
-        let check_via = |via| check_params(ViaScan::new(via)?.params);
+        let check_via = |via| {
+            let read = ViaScan::new(via).and_then(|via| check_params(via.params));
+            read.map_err(|_| Malformed("Via is malformed"))
+        };
         match self.headers.value(HeaderName::Via) {
             None | Some("") => return Err(Malformed("Via is missing")),
             Some(one) if memchr(b',', one.as_bytes()).is_none() => check_via(one)?,
@@ -257,10 +260,15 @@ impl Read {
                 vias.try_for_each(check_via)?;
             }
         }
-        for (name, missing) in [(HeaderName::From, "From is missing"), (HeaderName::To, "To is missing")] {
-            let address = NameAddrScan::new(self.headers.value(name).ok_or(Malformed(missing))?)?;
-            check_params(address.params)?;
-            check_params(address.uri.params)?;
+        for (name, missing, malformed) in [
+            (HeaderName::From, "From is missing", "From is malformed"),
+            (HeaderName::To, "To is missing", "To is malformed"),
+        ] {
+            let value = self.headers.value(name).ok_or(Malformed(missing))?;
+            let check = |address: NameAddrScan<'_>| {
+                check_params(address.params).and_then(|()| check_params(address.uri.params))
+            };
+            NameAddrScan::new(value).and_then(check).map_err(|_| Malformed(malformed))?;
         }
         match self.headers.value(HeaderName::CallId) {
             None | Some("") => return Err(Malformed("Call-ID is missing")),

@@ -4,6 +4,7 @@
 mod framing;
 mod limits;
 mod torture;
+mod verdicts;
 
 use super::*;
 use crate::sip::message::{Message, Request, Response};
