@@ -130,7 +130,7 @@ impl Exchange {
         let mut random = Random::new(seed);
         let agent = user_agent::Config {
             product: concat!("Deskline-Centre/", env!("CARGO_PKG_VERSION")).to_owned(),
-            application_methods: vec![Method::Register],
+            application_methods: vec![Method::Register, Method::Message],
             ..user_agent::Config::default()
         };
         let agent = UserAgent::new(agent, random.seed());

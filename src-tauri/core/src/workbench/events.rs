@@ -69,7 +69,14 @@ impl Workbench {
             Event::Referred { referral, .. } => {
                 let _ = self.user_agent.refuse_referral(now.instant, referral, 603);
             }
-            Event::Referral { .. } => {}
+            Event::Referral { .. }
+            | Event::Message { .. }
+            | Event::MessageAnswered { .. }
+            | Event::Subscription { .. }
+            | Event::Notified { .. }
+            | Event::Published { .. }
+            | Event::PublicationFailed { .. }
+            | Event::Unpublished { .. } => {}
             // Nothing is handed to the application here: `application_methods` is empty.
             Event::Request { .. }
             | Event::Dropped { .. }

@@ -292,6 +292,7 @@ impl Refusal {
             user_agent::Error::Unknown => Self::NoCall,
             user_agent::Error::WrongState(_) => Self::CallState,
             user_agent::Error::Header(name) => Self::Header(name.clone()),
+            user_agent::Error::TooLarge => Self::Body,
             user_agent::Error::Full => Self::Full,
         }
     }

@@ -9,6 +9,7 @@ mod forks;
 mod large;
 mod lone;
 mod loss;
+mod messages;
 mod outbound;
 mod peer;
 mod registrar;
@@ -16,6 +17,7 @@ mod replies;
 mod requests;
 mod restoring;
 mod storm;
+mod subscriptions;
 mod timers;
 mod transfer;
 

@@ -23,6 +23,18 @@ impl World {
         }
     }
 
+    /// Lets time pass until the peer is sent a request, at most so long.
+    pub(super) fn next_request(&mut self, limit: Duration) -> Request {
+        let end = self.now + limit;
+        while self.now < end {
+            self.run(ms(100));
+            if !self.captured.is_empty() {
+                return self.received_request();
+            }
+        }
+        panic!("no request came: {:#?}", self.trace);
+    }
+
     /// The status codes that the peer has been sent since, with their methods.
     pub(super) fn received_statuses(&mut self) -> Vec<String> {
         let messages = self.received();

@@ -50,10 +50,10 @@ fn requests_that_cannot_be_served_get_the_status_of_the_rfc() {
             request.headers.remove(HeaderName::Contact);
         })
     };
-    assert_eq!(status_of(other("MESSAGE")), "405 MESSAGE");
+    assert_eq!(status_of(other("PUBLISH")), "405 PUBLISH");
     assert_eq!(status_of(other("REFER")), "403 REFER");
     assert_eq!(status_of(other("SUBSCRIBE")), "489 SUBSCRIBE");
-    assert_eq!(status_of(other("NOTIFY")), "481 NOTIFY");
+    assert_eq!(status_of(other("NOTIFY")), "489 NOTIFY");
     assert_eq!(status_of(other("NEWMETHOD")), "405 NEWMETHOD");
     assert_eq!(status_of(other("BYE")), "481 BYE");
     assert_eq!(status_of(other("INFO")), "481 INFO");

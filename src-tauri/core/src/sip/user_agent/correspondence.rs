@@ -64,6 +64,20 @@ impl Correspondence {
         }
     }
 
+    /// Takes the dialog that a request of the peer has made.
+    pub(super) fn adopt(&mut self, mut dialog: Dialog) {
+        dialog.local_cseq = self.cseq;
+        self.dialog = Some(dialog);
+    }
+
+    /// Forgets the dialog: what follows begins a new one.
+    pub(super) fn begin_anew(&mut self, stack: &mut Stack) {
+        self.dialog = None;
+        self.cseq = 0;
+        self.call_id = stack.random.token(24).into();
+        self.local_tag = stack.random.token(12).into();
+    }
+
     /// The peer's tag, once there is a dialog.
     pub(super) fn remote_tag(&self) -> Option<&str> {
         self.dialog.as_ref().map(Dialog::remote_tag)

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use super::referring::ReferralState;
+use super::subscribing::SubscriptionPhase;
 use crate::flow::{Destination, Flow};
 use crate::pii::Pii;
 use crate::sip::message::{Headers, Method, Request};
 use crate::sip::refer::ReferTo;
+use crate::sip::subscription::EventPackage;
 use crate::sip::transaction::Timers;
 use crate::sip::uri::{NameAddr, Uri};
 
@@ -30,6 +32,18 @@ pub struct RequestId(pub u64);
 /// One REFER, ours or a peer's, until its outcome is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ReferralId(pub u64);
+
+/// One subscription of ours, through all its dialogs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SubscriptionId(pub u64);
+
+/// Event state that a server keeps for us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PublicationId(pub u64);
+
+/// One MESSAGE of ours, until it is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MessageId(pub u64);
 
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -339,6 +353,45 @@ pub enum Event {
         request: Box<Request>,
     },
 
+    /// A MESSAGE, outside calls or inside one; it has been answered 200.
+    Message {
+        session: Option<SessionId>,
+        request: Box<Request>,
+        flow: Flow,
+    },
+    /// The final answer to a MESSAGE of ours: 2xx once it is delivered (202: taken on); 408 for no answer, 503 for a
+    /// broken flow.
+    MessageAnswered {
+        message: MessageId,
+        status: u16,
+    },
+    /// How a subscription stands, whenever that has changed.
+    Subscription {
+        subscription: SubscriptionId,
+        phase: SubscriptionPhase,
+    },
+    /// What a notifier says. `subscription` is absent for a message-summary that our registrar sends unasked, as many do.
+    Notified {
+        subscription: Option<SubscriptionId>,
+        package: EventPackage,
+        /// Without parameters; empty where there is no body.
+        content_type: String,
+        body: Vec<u8>,
+    },
+    Published {
+        publication: PublicationId,
+        expires: Duration,
+    },
+    /// The user agent tries again by itself where that can help.
+    PublicationFailed {
+        publication: PublicationId,
+        status: u16,
+        retry_in: Option<Duration>,
+    },
+    Unpublished {
+        publication: PublicationId,
+    },
+
     /// Any other request: REGISTER at a server, MESSAGE, … Answer it by [`UserAgent::respond`].
     Request {
         id: RequestId,
@@ -366,6 +419,8 @@ pub enum Error {
     WrongState(&'static str),
     #[error("header {0:?} may not be set by the application, or holds a line break")]
     Header(String),
+    #[error("the message is too large")]
+    TooLarge,
     #[error("too many sessions or transactions")]
     Full,
 }

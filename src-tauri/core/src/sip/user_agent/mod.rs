@@ -16,9 +16,11 @@ mod following;
 mod incoming;
 mod interface;
 mod leaving;
+mod messaging;
 mod notifying;
 mod outgoing;
 mod path;
+mod publishing;
 mod random;
 mod reach;
 mod receiving;
@@ -30,6 +32,7 @@ mod replacing;
 mod restoring;
 mod session;
 mod stack;
+mod subscribing;
 mod transactions;
 mod usages;
 mod within;
@@ -39,11 +42,15 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 pub use interface::{
-    CallRules, Config, Credentials, DtmfForm, EndReason, Error, Event, ForkId, Identity, Invite, Outbound, Output,
-    Redirects, ReferralId, RegistrationId, Reliable, RequestId, SessionId, Silence,
+    CallRules, Config, Credentials, DtmfForm, EndReason, Error, Event, ForkId, Identity, Invite, MessageId, Outbound,
+    Output, PublicationId, Redirects, ReferralId, RegistrationId, Reliable, RequestId, SessionId, Silence,
+    SubscriptionId,
 };
+pub use messaging::{Content, MAX_MESSAGE};
+pub use publishing::Publish;
 pub use referring::{Refer, ReferralState};
 pub use restoring::{DialogState, SessionTimer};
+pub use subscribing::{Subscribe, SubscriptionPhase};
 
 pub use super::registration::Binding;
 
@@ -215,8 +222,10 @@ impl UserAgent {
     /// A new flow for a registration (after [`Event::RegistrationFailed`] or a changed address): registers at once.
     pub fn move_registration(&mut self, now: Instant, id: RegistrationId, flow: Flow) -> Result<(), Error> {
         let registration = self.registrations.get_mut(&id).ok_or(Error::Unknown)?;
+        let old = registration.path.flow.id;
         registration.move_to(now, &mut self.stack, flow);
         self.settle_registration(id);
+        self.move_usages(now, old, flow);
         Ok(())
     }
 

@@ -2,9 +2,10 @@
 
 use std::time::Instant;
 
-use super::UserAgent;
 use super::transactions::TransactionId;
 use super::usages::Usage;
+use super::{Event, UserAgent};
+use crate::flow::Flow;
 use crate::sip::message::{HeaderAccess, HeaderName, Method, Request, Response};
 use crate::sip::subscription::{EventPackage, SubscriptionState};
 
@@ -51,6 +52,20 @@ impl UserAgent {
         self.stack.respond(now, id, response);
     }
 
+    /// A NOTIFY outside any dialog. Many registrars tell of waiting messages unasked; anything else is of no subscription.
+    pub(super) fn receive_unasked_notify(&mut self, now: Instant, id: TransactionId, flow: &Flow, request: Request) {
+        let package: Option<EventPackage> =
+            request.headers.value(HeaderName::Event).and_then(|value| value.parse().ok());
+        let Some(package) = package else { return self.refuse_subscription(now, id) };
+        let is_ours = self.registrations.values().any(|registration| registration.path.uses(flow.id));
+        if &*package.name != "message-summary" || !is_ours {
+            return self.stack.respond_with(now, id, 481);
+        }
+        self.stack.respond_with(now, id, 200);
+        let content_type = request.headers.content_type().unwrap_or("").to_owned();
+        self.stack.event(Event::Notified { subscription: None, package, content_type, body: request.body });
+    }
+
     fn deliver_notify(
         &mut self,
         now: Instant,
@@ -61,6 +76,7 @@ impl UserAgent {
     ) -> u16 {
         let found = self.usages.iter().find_map(|(id, usage)| match usage {
             Usage::Referral(referral) if referral.is_reported_by(request, package) => Some(id),
+            Usage::Subscription(subscription) if subscription.is_notified_by(request, package) => Some(id),
             _ => None,
         });
         let Some(found) = found else { return 481 };
@@ -72,6 +88,7 @@ impl UserAgent {
         }
         let status = self.with_usage(found, |agent, usage| match usage {
             Usage::Referral(referral) => referral.handle_report(now, &mut agent.stack, state, request),
+            Usage::Subscription(subscription) => subscription.handle_notify(now, &mut agent.stack, state, request),
             _ => 481,
         });
         status.unwrap_or(481)

@@ -324,6 +324,9 @@ impl UserAgent {
         {
             server.session = Some(session);
         }
+        if request.method == Method::Message {
+            return self.receive_message(now, id, flow, Some(session), request);
+        }
         self.with(session, |session, stack| session.handle_request(now, stack, id, request));
     }
 
@@ -344,7 +347,9 @@ impl UserAgent {
             // Nobody may move us but the peer of a call.
             Method::Refer => self.stack.respond_with(now, id, 403),
             Method::Subscribe => self.refuse_subscription(now, id),
-            // BYE, INFO, UPDATE and NOTIFY belong to a dialog.
+            Method::Message => self.receive_message(now, id, flow, None, request),
+            Method::Notify => self.receive_unasked_notify(now, id, flow, request),
+            // BYE, INFO and UPDATE belong to a dialog.
             _ => self.stack.respond_with(now, id, 481),
         }
     }
@@ -404,7 +409,8 @@ impl UserAgent {
 
     fn is_of_application(&self, method: &Method) -> bool {
         // INVITE and what belongs to its sessions is ours whatever the application wishes.
-        let may_be = !is_ours(method) || matches!(method, Method::Options | Method::Subscribe | Method::Refer);
+        let may_be =
+            !is_ours(method) || matches!(method, Method::Options | Method::Subscribe | Method::Refer | Method::Message);
         may_be && self.stack.config.application_methods.contains(method)
     }
 

@@ -101,6 +101,26 @@ impl fmt::Debug for Event {
                 let attended = refer_to.replaces.is_some();
                 named("Referred", &[("referral", referral), ("session", session), ("attended", &attended)])
             }
+            Self::Message { session, request, .. } => {
+                named("Message", &[("session", session), ("body", &request.body.len())])
+            }
+            Self::MessageAnswered { message, status } => {
+                named("MessageAnswered", &[("message", message), ("status", status)])
+            }
+            Self::Subscription { subscription, phase } => {
+                named("Subscription", &[("subscription", subscription), ("phase", phase)])
+            }
+            Self::Notified { subscription, package, body, .. } => {
+                let (package, body) = (&package.name, body.len());
+                named("Notified", &[("subscription", subscription), ("package", package), ("body", &body)])
+            }
+            Self::Published { publication, expires } => {
+                named("Published", &[("publication", publication), ("expires", expires)])
+            }
+            Self::PublicationFailed { publication, status, retry_in } => {
+                named("PublicationFailed", &[("publication", publication), ("status", status), ("retry_in", retry_in)])
+            }
+            Self::Unpublished { publication } => named("Unpublished", &[("publication", publication)]),
             Self::Request { id, request, flow } => {
                 named("Request", &[("id", id), ("method", &request.method), ("flow", &flow.id)])
             }
@@ -135,7 +155,7 @@ mod tests {
         let request = Box::new(Request::new(Method::Invite, target.clone()));
         let body = b"Signal=7 13800138000".to_vec();
         let shown = format!(
-            "{:?} {:?} {:?} {:?} {:?}",
+            "{:?} {:?} {:?} {:?} {:?} {:?} {:?}",
             Event::Incoming {
                 session: SessionId(1),
                 request: request.clone(),
@@ -143,7 +163,14 @@ mod tests {
                 offer: body.clone(),
                 replaces: None
             },
-            Event::Request { id: RequestId(1), request, flow },
+            Event::Request { id: RequestId(1), request: request.clone(), flow },
+            Event::Message { session: None, request, flow },
+            Event::Notified {
+                subscription: None,
+                package: crate::sip::subscription::EventPackage::new("dialog"),
+                content_type: String::new(),
+                body: body.clone(),
+            },
             Event::Info {
                 session: SessionId(1),
                 content_type: "application/dtmf-relay".into(),

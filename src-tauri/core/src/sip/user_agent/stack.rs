@@ -14,7 +14,7 @@ use crate::sip::message::{CSeq, HeaderAccess, HeaderName, Method, Request, Respo
 use crate::sip::wire;
 
 /// The methods that we understand (RFC 3261 §20.5); the application's own come behind them.
-const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REFER, NOTIFY, SUBSCRIBE";
+const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REFER, NOTIFY, SUBSCRIBE, MESSAGE";
 
 /// Forks of one INVITE that we follow, and whose 2xx we acknowledge and end; beyond, they end by their own lack of an ACK.
 pub(super) const MAX_FORKS: usize = 16;
@@ -301,6 +301,7 @@ pub(super) const fn is_ours(method: &Method) -> bool {
             | Method::Refer
             | Method::Notify
             | Method::Subscribe
+            | Method::Message
     )
 }
 

@@ -6,10 +6,14 @@ use std::time::Instant;
 
 use super::authentication::Authentication;
 use super::following::Following;
+use super::messaging::Outgoing;
+use super::publishing::Publication;
 use super::referring::Referral;
 use super::session::Session;
+use super::subscribing::Subscription;
 use super::transactions::TransactionId;
 use super::{SessionId, UserAgent};
+use crate::flow::{Flow, FlowId};
 use crate::sip::message::Response;
 use crate::sip::transaction::agenda::{Agenda, Appointment};
 
@@ -25,6 +29,9 @@ pub(super) enum Usage {
     Referral(Box<Referral>),
     /// A REFER of a peer that we follow.
     Following(Box<Following>),
+    Subscription(Box<Subscription>),
+    Publication(Box<Publication>),
+    Message(Outgoing),
 }
 
 pub(super) struct Usages {
@@ -69,6 +76,12 @@ impl Usages {
                 Ok(own) => return Some(own),
                 Err(session) => session,
             },
+            Usage::Message(message) => match message.credentials() {
+                Ok(own) => return Some(own),
+                Err(session) => session,
+            },
+            Usage::Subscription(subscription) => return Some(subscription.credentials()),
+            Usage::Publication(publication) => return Some(publication.credentials()),
             Usage::Following(following) => match sessions.contains_key(&following.session()) {
                 true => following.session(),
                 false => return Some(following.credentials()),
@@ -88,6 +101,9 @@ impl Usage {
         match self {
             Self::Referral(referral) => referral.is_gone(),
             Self::Following(following) => following.is_gone(),
+            Self::Subscription(subscription) => subscription.is_gone(),
+            Self::Publication(publication) => publication.is_gone(),
+            Self::Message(message) => message.is_gone(),
         }
     }
 
@@ -95,6 +111,9 @@ impl Usage {
         match self {
             Self::Referral(referral) => referral.next_timeout(),
             Self::Following(following) => following.next_timeout(),
+            Self::Subscription(subscription) => subscription.next_timeout(),
+            Self::Publication(publication) => publication.next_timeout(),
+            Self::Message(_) => None,
         }
     }
 }
@@ -124,10 +143,24 @@ impl UserAgent {
             let found = self.with_usage(id, |agent, usage| match usage {
                 Usage::Referral(referral) => referral.handle_timeout(now, &mut agent.stack),
                 Usage::Following(following) => following.handle_timeout(now, agent),
+                Usage::Subscription(subscription) => subscription.handle_timeout(now, &mut agent.stack),
+                Usage::Publication(publication) => publication.handle_timeout(now, &mut agent.stack),
+                Usage::Message(_) => {}
             });
             if found.is_none() {
                 self.usages.agenda.strike_first();
             }
+        }
+    }
+
+    /// What goes along a flow goes along another from now on: subscriptions tell their notifiers at once.
+    pub(super) fn move_usages(&mut self, now: Instant, old: FlowId, flow: Flow) {
+        for id in self.usages.table.keys().copied().collect::<Vec<_>>() {
+            self.with_usage(id, |agent, usage| match usage {
+                Usage::Subscription(subscription) => subscription.move_to(now, &mut agent.stack, old, flow),
+                Usage::Publication(publication) => publication.move_to(now, &mut agent.stack, old, flow),
+                Usage::Referral(_) | Usage::Following(_) | Usage::Message(_) => {}
+            });
         }
     }
 
@@ -136,6 +169,9 @@ impl UserAgent {
         self.with_usage(usage, |agent, usage| match usage {
             Usage::Referral(referral) => referral.handle_answer(now, agent, id, response),
             Usage::Following(following) => following.handle_answer(now, agent, id, response),
+            Usage::Subscription(subscription) => subscription.handle_answer(now, &mut agent.stack, id, response),
+            Usage::Publication(publication) => publication.handle_answer(now, &mut agent.stack, id, response),
+            Usage::Message(message) => message.handle_answer(now, agent, id, response),
         });
     }
 }
