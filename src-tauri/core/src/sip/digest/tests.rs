@@ -74,6 +74,112 @@ fn rfc_7616_section_3_9_2_with_the_real_sha_512_256() {
     );
 }
 
+/// The example of RFC 7616 §3.9.1 for everything that the RFC leaves out; the figures are those of Python's hashlib.
+/// (algorithm, qop, response, rspauth)
+#[test]
+fn rfc_7616_section_3_9_1_with_every_algorithm_and_protection() {
+    let nonce = "7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v";
+    let cnonce = "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ";
+    let password = Pii::new("Circle of Life".to_owned());
+    let login = Login { user: "Mufasa", password: &password };
+    let get = method("GET");
+    let body = b"Hello World!";
+    let request = Digested { method: &get, uri: "/dir/index.html", body };
+    for (algorithm, qop, response, proof) in [
+        ("MD5", "auth", "8ca523f5e9506fed4657c9700eebdbec", "9b712497bc9f91499fbcca1dfc5f09a5"),
+        ("MD5", "auth-int", "fb0458b7111dce4d112144229f09bfee", "62efcf78b310e60d7d85c15dfddc161a"),
+        ("MD5-sess", "auth", "e783283f46242139c486a698fec7211d", "b9bdf5673282d64412df46ad40660539"),
+        ("MD5-sess", "auth-int", "6735793d97dd315d5f6be7b636b2cb0c", "c5071fb30fb7ea6043d4521b5cdb439d"),
+        (
+            "SHA-256",
+            "auth",
+            "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1",
+            "86d3b25618d41854ca5039a5d7e53ff6355d5134a9b1fb088a78ac3c462195a0",
+        ),
+        (
+            "SHA-256",
+            "auth-int",
+            "6f48bd025c1ab317886fc128465d554a613a70fb8016cb93a1fca09a8b54d10a",
+            "8ab933999f8a54827a38b7032e563de7e26d8017d3fd2de2b89c6a05a3a92857",
+        ),
+        (
+            "SHA-256-sess",
+            "auth",
+            "2fd51b3a77ad75bad6afad6003e818d767133c46d9e2749e7f5232ae1ea3efd7",
+            "d4ad609d150eafce2281da5c3179878fdb37e6a16021272f4bed1a082f5c2324",
+        ),
+        (
+            "SHA-256-sess",
+            "auth-int",
+            "0a34d05ed86232bb66d6a23885a18e9215ac1126904f9d5c230b873987c11600",
+            "909aa286d675ef94ad17066e0b7f887c22fb22864a5c817ebeb7183d7d923a40",
+        ),
+        (
+            "SHA-512-256",
+            "auth",
+            "430d05014cecc49cab6fbe03176d41a1da86cbfe24a16580e22aaad928d960d0",
+            "c8f9593a4f49b95ce2c483cc3222ecd360a5c6ec52ca24a530b0aac18478de8c",
+        ),
+        (
+            "SHA-512-256",
+            "auth-int",
+            "9e3d1a2cb6dc92b600fe4752f4d1ac9d210479771d3acc1e66a21beaf5fb37b8",
+            "c0ae676a32244038cebd2a7adbcf5cebcab071b776bf9456edca875e5e6c9d7d",
+        ),
+        (
+            "SHA-512-256-sess",
+            "auth",
+            "3f2a34f923c38b0fb26dce2fdfc2ce326c23cecf86fbb1444f3e51fbbc2cb92e",
+            "98012a4e63fae2aea13adaa3410368ef7278c87ca0acbd3c941ca5fe3dceeb86",
+        ),
+        (
+            "SHA-512-256-sess",
+            "auth-int",
+            "3b03967b202476268cda5954f33f4e64c56bd99609feaced87add77a516f420e",
+            "27e6040d77edd572f800cac4d2b264854d6f91d03c097e2ff682c5f73569d837",
+        ),
+    ] {
+        let challenge =
+            format!(r#"Digest realm="http-auth@example.org", qop="{qop}", algorithm={algorithm}, nonce="{nonce}""#);
+        let challenge = Challenge::parse_all(&challenge).remove(0);
+        let value = challenge.answer(login, request, cnonce, 1);
+        assert_eq!(response_of(&value), response, "{algorithm} {qop}");
+        let sent = Credentials::parse(&value).unwrap();
+        assert!(sent.verify(&challenge, login, request));
+        assert_eq!(sent.response_auth(login, body), proof, "{algorithm} {qop}");
+
+        let info = format!(r#"nextnonce="n2", qop={qop}, rspauth="{proof}", cnonce="{cnonce}", nc=00000001"#);
+        let info = AuthenticationInfo::parse(&info);
+        assert_eq!(info.next_nonce.as_deref(), Some("n2"));
+        assert!(info.answers(&sent) && info.is_credible(&sent, login, body));
+        assert_eq!(info.is_credible(&sent, login, b"Hello World?"), qop == "auth", "{algorithm} {qop}");
+        let wrong = Pii::new("circle of life".to_owned());
+        assert!(!info.is_credible(&sent, Login { password: &wrong, ..login }, body));
+        assert!(!AuthenticationInfo { cnonce: Some("other".into()), ..info.clone() }.answers(&sent));
+        assert_eq!(AuthenticationInfo::parse(&info.to_string()), info);
+    }
+}
+
+#[test]
+fn rfc_7616_section_3_9_2_hides_the_user_behind_its_hash() {
+    let challenge = r#"Digest realm="api@example.org", qop="auth", algorithm=SHA-512-256, nonce="5TsQWLVdgBdmrQ0XsxbDODV+57QdFR34I9HAbC/RVvkK", charset=UTF-8, userhash=true"#;
+    let challenge = Challenge::parse_all(challenge).remove(0);
+    let password = Pii::new("Secret, or not?".to_owned());
+    let login = Login { user: "J\u{e4}s\u{f8}n Doe", password: &password };
+    let get = method("GET");
+    let request = Digested { method: &get, uri: "/doe.json", body: b"" };
+    let value = challenge.answer(login, request, "NTg6RKcb9boFIAS3KrFK9BGeh+niz/sm", 1);
+    // Erratum 4897.
+    assert!(
+        value.contains(r#"username="793263caabb707a56211940d90411ea4a575adeccb7e360aeb624ed06ece9b0b""#),
+        "{value}"
+    );
+    assert!(value.contains(", userhash=true"), "{value}");
+    let sent = Credentials::parse(&value).unwrap();
+    assert!(sent.verify(&challenge, login, request));
+    assert!(sent.is_of("J\u{e4}s\u{f8}n Doe") && !sent.is_of("Jason Doe"));
+}
+
 #[test]
 fn rfc_2069_form_without_qop() {
     // The corrected figure of RFC 2069, erratum 749.
