@@ -105,7 +105,8 @@ impl EventLoop {
         let settings = Settings::from_value(config.settings.load());
         let location = config.data.map_or(Location::Memory, |folder| Location::File(folder.join("deskline.sqlite")));
         let (store, store_events) = Store::open(location).map_err(StartError::Thread)?;
-        let (net, net_events) = Net::new();
+        let (mut net, net_events) = Net::new();
+        net.watch_addresses();
         let (media_sender, media_events) = mpsc::unbounded_channel();
         let media = MediaPlane::start(
             MediaConfig {

@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::resolve::{Directory, NameServers};
 use super::tls::Configurations;
-use super::udp::Socket;
+use super::udp::{self, Socket};
 use super::{ConnectId, Limits, NetEvent};
 
 pub(super) struct Flows {
@@ -40,6 +40,8 @@ enum Route {
 struct Stream {
     transport: Transport,
     remote: SocketAddr,
+    /// Our end, where [`super::Net::connect`] has opened it.
+    opened_from: Option<SocketAddr>,
     queue: mpsc::Sender<Vec<u8>>,
     waiting: Arc<AtomicUsize>,
     stop: oneshot::Sender<Stop>,
@@ -70,12 +72,12 @@ impl Opening {
         self,
         flows: &Flows,
         transport: Transport,
-        remote: SocketAddr,
+        (local, remote): (SocketAddr, SocketAddr),
     ) -> (Option<ConnectId>, FlowId, Mailbox) {
         match self {
             Self::Asked(connect) => {
                 let flow = flows.next_id();
-                (Some(connect), flow, flows.insert_stream(flow, transport, remote))
+                (Some(connect), flow, flows.insert(flow, transport, remote, Some(local)))
             }
             Self::Queued(flow, mailbox) => (None, flow, mailbox),
         }
@@ -126,10 +128,20 @@ impl Flows {
     }
 
     pub(super) fn insert_stream(&self, flow: FlowId, transport: Transport, remote: SocketAddr) -> Mailbox {
+        self.insert(flow, transport, remote, None)
+    }
+
+    fn insert(
+        &self,
+        flow: FlowId,
+        transport: Transport,
+        remote: SocketAddr,
+        opened_from: Option<SocketAddr>,
+    ) -> Mailbox {
         let (sender, queue) = mpsc::channel(self.limits.queue_messages);
         let (stop, stopped) = oneshot::channel();
         let waiting = Arc::new(AtomicUsize::new(0));
-        let stream = Stream { transport, remote, queue: sender, waiting: Arc::clone(&waiting), stop };
+        let stream = Stream { transport, remote, opened_from, queue: sender, waiting: Arc::clone(&waiting), stop };
         let mut table = self.table();
         table.streams.insert((transport, remote), flow);
         table.routes.insert(flow, Route::Stream(stream));
@@ -176,6 +188,23 @@ impl Flows {
             .filter_map(|socket| Some((socket.suits(remote)?, socket)))
             .max_by_key(|found| found.0)
             .map(|found| Arc::clone(found.1))
+    }
+
+    /// The flows opened by [`super::Net::connect`] whose peer is now reached from another address of ours.
+    pub(super) fn moved(&self) -> Vec<FlowId> {
+        let opened: Vec<_> = {
+            let table = self.table();
+            let opened = table.routes.iter().filter_map(|(flow, route)| match route {
+                Route::Stream(stream) => Some((*flow, stream.opened_from?, stream.remote)),
+                Route::Datagram { socket, remote } => Some((*flow, socket.opened_from(*remote)?, *remote)),
+            });
+            opened.collect()
+        };
+        let moved = |(_, local, remote): &(FlowId, SocketAddr, SocketAddr)| {
+            // Without any way to it, no other address is of use: it may still come back.
+            udp::route(*remote).is_ok_and(|ip| ip != local.ip())
+        };
+        opened.into_iter().filter(moved).map(|(flow, ..)| flow).collect()
     }
 
     /// Remembers the UDP servers that do not answer.

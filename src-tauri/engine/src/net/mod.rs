@@ -17,6 +17,7 @@ mod tcp;
 mod tests;
 mod tls;
 mod udp;
+mod watch;
 mod wire;
 mod ws;
 
@@ -130,6 +131,11 @@ impl Net {
                 flows.report(NetEvent::ConnectFailed { connect, error }).await;
             }
         });
+    }
+
+    /// Reports from now on when the machine's addresses or routes change: [`NetEvent::AddressChanged`].
+    pub fn watch_addresses(&mut self) {
+        self.spawn(watch::run(Arc::clone(&self.flows)));
     }
 
     /// Listens; returns the bound address (port 0 chooses). UDP answers to all peers from this one socket. An IPv6

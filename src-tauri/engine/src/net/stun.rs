@@ -260,7 +260,7 @@ mod tests {
         binding.due(now, [2; 12]);
         assert_eq!(binding.answered(now, &Message::Error([9; 12])), None, "not the answer to this one");
         binding.answered(now, &Message::Error([2; 12]));
-        let mut run = |binding: &mut Binding| loop {
+        let run = |binding: &mut Binding| loop {
             let other = binding.due(binding.at(), [3; 12]);
             if !matches!(other, Due::Send(_)) {
                 return other;

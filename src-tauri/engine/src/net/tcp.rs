@@ -26,7 +26,7 @@ pub(super) async fn serve(
     wire: Wire,
 ) -> Result<(), ConnectError> {
     let (local, remote) = ends(wire.socket()).map_err(|error| ConnectError::Other(error.kind().to_string()))?;
-    let (connect, id, mailbox) = opening.settle(flows, transport, remote);
+    let (connect, id, mailbox) = opening.settle(flows, transport, (local, remote));
     let flow = Flow { id, transport, local, remote };
     let (receive, transmit) = halves(wire, flows.limits.partial_message);
     connection::serve(flows, flow, connect, Side::Client, mailbox, receive, transmit).await;

@@ -1,5 +1,8 @@
 #![allow(clippy::unwrap_used)]
 
+mod finding;
+mod secure;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
@@ -10,7 +13,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio_tungstenite::tungstenite;
 
-use super::{ConnectError, ConnectId, Limits, Net, NetEvent, NetEvents};
+use super::{ConnectError, ConnectId, Limits, NameServers, Net, NetEvent, NetEvents, ServerIdentity};
 
 const OPTIONS: &[u8] =
     b"OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/TCP c;branch=z9hG4bK1\r\nContent-Length: 4\r\n\r\nbody";

@@ -315,7 +315,7 @@ pub(super) fn failure(error: &io::Error, asked: bool, deadline: Deadline) -> Con
             | Alert::UnknownCA
             | Alert::AccessDenied,
         ) => ConnectError::ClientCertificate,
-        Error::AlertReceived(Alert::HandshakeFailure) if asked => ConnectError::ClientCertificate,
+        Error::AlertReceived(Alert::HandshakeFailure | Alert::DecryptError) if asked => ConnectError::ClientCertificate,
         Error::AlertReceived(alert) => ConnectError::Tls(format!("the server answered {alert:?}")),
         Error::InvalidMessage(_) => ConnectError::Tls("what answers there is not TLS".to_owned()),
         other => ConnectError::Tls(other.to_string()),

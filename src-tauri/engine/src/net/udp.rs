@@ -243,16 +243,17 @@ impl Socket {
 
     /// Remembers a server that does not answer, so that the next attempt goes to another.
     pub(super) fn note_silence(&self, flows: &Flows) {
-        let silent = self.unanswered().is_some_and(|since| since.elapsed() >= SILENCE || self.fault.get().is_some());
-        if let (true, Some(server)) = (silent, self.role.server()) {
+        let faulty = self.fault.get().is_some();
+        // Taken out: one silence counts once, however long the flow stays.
+        let silence = self.unanswered().take_if(|since| faulty || since.elapsed() >= SILENCE);
+        if let (Some(_), Some(server)) = (silence, self.role.server()) {
             flows.directory.failed.note(Transport::Udp, server);
         }
     }
 
-    /// Whether it is the socket of a flow that we opened, and the system no longer sends from its address.
-    pub(super) fn has_moved(&self) -> bool {
-        let Some(server) = self.role.server() else { return false };
-        route(server).ok() != Some(self.local.ip())
+    /// Our end, where it was opened for this peer.
+    pub(super) fn opened_from(&self, remote: SocketAddr) -> Option<SocketAddr> {
+        (self.role.server() == Some(remote)).then_some(self.local)
     }
 
     fn unanswered(&self) -> MutexGuard<'_, Option<Instant>> {
@@ -475,7 +476,7 @@ fn bind_towards(remote: SocketAddr) -> io::Result<UdpSocket> {
 }
 
 /// The local address that the system would send from. Connecting a UDP socket sends nothing.
-fn route(remote: SocketAddr) -> io::Result<IpAddr> {
+pub(super) fn route(remote: SocketAddr) -> io::Result<IpAddr> {
     let probe = std::net::UdpSocket::bind(any(remote))?;
     probe.connect(remote)?;
     Ok(probe.local_addr()?.ip())

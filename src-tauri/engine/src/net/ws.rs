@@ -48,7 +48,7 @@ pub(super) async fn serve(
     socket: Socket,
     (local, remote): (SocketAddr, SocketAddr),
 ) {
-    let (connect, id, mailbox) = opening.settle(flows, transport, remote);
+    let (connect, id, mailbox) = opening.settle(flows, transport, (local, remote));
     let flow = Flow { id, transport, local, remote };
     let (receive, transmit) = halves(socket);
     connection::serve(flows, flow, connect, Side::Client, mailbox, receive, transmit).await;
