@@ -155,9 +155,12 @@ impl UserAgent {
             Purpose::Register(id) => {
                 self.registrations.get_mut(&id).map(|registration| &mut registration.authentication)
             }
-            Purpose::Invite(id) | Purpose::Reinvite(id) | Purpose::Info(id) | Purpose::Bye(id) => {
-                self.sessions.get_mut(&id).map(|session| &mut session.authentication)
-            }
+            Purpose::Invite(id)
+            | Purpose::Reinvite(id)
+            | Purpose::Prack(id)
+            | Purpose::Update(id)
+            | Purpose::Info(id)
+            | Purpose::Bye(id) => self.sessions.get_mut(&id).map(|session| &mut session.authentication),
             Purpose::Usage(id) => self.usages.authentication(id, &mut self.sessions),
             Purpose::Nothing => None,
         };

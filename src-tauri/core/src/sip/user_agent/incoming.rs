@@ -4,14 +4,15 @@ use std::time::{Duration, Instant};
 
 use super::authentication::Authentication;
 use super::path::Path;
-use super::session::{Confirmed, Exchange, Phase, Ringing, Session, Unacknowledged};
+use super::refreshing::Asked;
+use super::reliable::Provisionals;
+use super::session::{Confirmed, Exchange, Held, Negotiation, Origin, Phase, Ringing, Session, Unacknowledged};
 use super::stack::Stack;
 use super::transactions::TransactionId;
 use super::{Error, Event, SessionId};
 use crate::flow::Flow;
 use crate::sip::dialog::Dialog;
 use crate::sip::message::{Headers, Request, Response};
-use crate::sip::transaction::agenda::Appointment;
 
 /// How often a ringing call says so (RFC 3261 §13.3.1.1: "every minute").
 pub(super) const PROGRESS_INTERVAL: Duration = Duration::from_secs(60);
@@ -39,18 +40,27 @@ impl Session {
         let contact_user = request.uri.user.clone().unwrap_or_default();
         let offer = request.body.clone();
         let cseq = dialog.remote_cseq.unwrap_or(0);
-        let session = Self {
-            id,
+        let origin = Origin {
             path,
             authentication,
             contact_user,
             call_id: dialog.call_id.clone(),
             local_tag: dialog.local.tag().unwrap_or("").into(),
             is_caller: false,
-            farewell: None,
-            phase: Phase::Ringing(Box::new(Ringing { invite, cseq, dialog, progress: None })),
-            appointment: Appointment::default(),
         };
+        let ringing = Ringing {
+            invite,
+            cseq,
+            dialog,
+            offered: !offer.is_empty(),
+            asked: Asked::of(&request.headers),
+            progress: None,
+            provisionals: Provisionals::new(stack, &request.headers),
+            negotiation: Negotiation::Open,
+            held: None,
+        };
+        let mut session = Self::new(id, origin, Phase::Ringing(Box::new(ringing)));
+        session.learn(&request.headers);
         stack.event(Event::Incoming { session: id, request: Box::new(request), flow, offer, replaces });
         session
     }
@@ -62,19 +72,34 @@ impl Session {
         status: u16,
         body: Vec<u8>,
     ) -> Result<(), Error> {
-        if !matches!(self.phase, Phase::Ringing(_)) {
-            return Err(Error::WrongState("not ringing"));
+        match &self.phase {
+            Phase::Ringing(ringing) if ringing.held.is_none() => {}
+            _ => return Err(Error::WrongState("not ringing")),
         }
         let mut response = Response::new(status.clamp(101, 199));
         self.describe(stack, &mut response.headers);
         if !body.is_empty() {
+            let body = self.freshen(body);
+            self.description = body.as_slice().into();
             response.set_body("application/sdp", body);
         }
         if let Phase::Ringing(ringing) = &mut self.phase {
-            stack.respond(now, ringing.invite, response.clone());
+            ringing.send_provisional(now, stack, response.clone());
             ringing.progress = Some((now + PROGRESS_INTERVAL, response));
         }
         Ok(())
+    }
+
+    /// Says once more that it rings.
+    pub(super) fn repeat_progress(&mut self, now: Instant, stack: &mut Stack) {
+        let Phase::Ringing(ringing) = &mut self.phase else { return };
+        if let Some((at, response)) = &mut ringing.progress
+            && *at <= now
+        {
+            *at = now + PROGRESS_INTERVAL;
+            let response = response.clone();
+            ringing.send_provisional(now, stack, response);
+        }
     }
 
     pub(super) fn answer(
@@ -84,22 +109,42 @@ impl Session {
         body: Vec<u8>,
         headers: Headers,
     ) -> Result<(), Error> {
-        let Phase::Ringing(ringing) = &self.phase else { return Err(Error::WrongState("not ringing")) };
-        let (invite, cseq, dialog) = (ringing.invite, ringing.cseq, ringing.dialog.clone());
-        let destination = stack.transactions.server(invite).map(|server| server.reply_to).ok_or(Error::Unknown)?;
+        match &mut self.phase {
+            Phase::Ringing(ringing) if ringing.held.is_none() => ringing.held = Some(Held { body, headers }),
+            _ => return Err(Error::WrongState("not ringing")),
+        }
+        self.release_answer(now, stack);
+        Ok(())
+    }
+
+    /// Sends the 2xx that the application has asked for, unless a PRACK or the answer to an UPDATE must come first.
+    pub(super) fn release_answer(&mut self, now: Instant, stack: &mut Stack) {
+        let Phase::Ringing(ringing) = &mut self.phase else { return };
+        let busy = matches!(&ringing.negotiation, Negotiation::Agreed(exchange) if !matches!(exchange, Exchange::Idle));
+        if busy || ringing.provisionals.holds_answer() {
+            return;
+        }
+        let Some(Held { mut body, headers }) = ringing.held.take() else { return };
+        let (invite, cseq, dialog, asked) = (ringing.invite, ringing.cseq, ringing.dialog.clone(), ringing.asked);
+        let late_prack = ringing.provisionals.outstanding();
+        if matches!(ringing.negotiation, Negotiation::Agreed(_)) {
+            // Offer and answer have gone before, reliably (RFC 3262 §5).
+            body.clear();
+        }
+        let Some(destination) = stack.transactions.server(invite).map(|server| server.reply_to) else { return };
         let mut response = Response::new(200);
         self.describe(stack, &mut response.headers);
+        Self::write_timer(stack, asked, &mut response.headers);
         response.headers.extend(headers.iter());
         if !body.is_empty() {
+            let body = self.freshen(body);
+            self.description = body.as_slice().into();
             response.set_body("application/sdp", body);
         }
-        let bytes = stack.respond(now, invite, response).ok_or(Error::Unknown)?;
+        let Some(bytes) = stack.respond(now, invite, response) else { return };
         let unacknowledged = Unacknowledged::new(now, stack, destination, cseq, bytes, true);
-        self.phase = Phase::Confirmed(Box::new(Confirmed {
-            dialog,
-            exchange: Exchange::Unacknowledged(unacknowledged),
-            postponed: None,
-        }));
-        Ok(())
+        let exchange = Exchange::Unacknowledged(unacknowledged);
+        self.phase = Phase::Confirmed(Box::new(Confirmed { late_prack, ..Confirmed::new(dialog, exchange) }));
+        self.grant_timer(now, stack, asked);
     }
 }

@@ -5,8 +5,8 @@
 //! registration. Everything that is sent goes through `stack::Stack`. Whatever changed is then either removed or put
 //! into an agenda with the time of its next wish; nothing is ever searched for what is due.
 //!
-//! Deliberately absent, and answered accordingly (405 with Allow, 420 with Unsupported): 100rel and PRACK, session timers. Redirections (3xx) are reported like any refusal, not followed. Names are not
-//! resolved and no flow is opened here: the engine does both.
+//! Deliberately absent, and answered accordingly (405 with Allow, 420 with Unsupported): Info Packages, preconditions.
+//! Names are not resolved and no flow is opened here: the engine does both.
 
 mod authentication;
 mod correspondence;
@@ -14,6 +14,7 @@ mod detour;
 mod exchange;
 mod following;
 mod incoming;
+mod informing;
 mod interface;
 mod leaving;
 mod messaging;
@@ -25,9 +26,12 @@ mod random;
 mod reach;
 mod receiving;
 mod redacted;
+mod redirecting;
 mod referring;
 mod refusing;
+mod refreshing;
 mod registering;
+mod reliable;
 mod replacing;
 mod restoring;
 mod session;
@@ -55,23 +59,17 @@ pub use subscribing::{Subscribe, SubscriptionPhase};
 pub use super::registration::Binding;
 
 use super::message::grammar::{is_token, quote};
-use super::message::{Header, HeaderName, Headers, Response};
+use super::message::{Header, HeaderAccess, HeaderName, Headers, Response};
 use super::transaction::agenda::Agenda;
 use super::uri::Uri;
 use crate::flow::{Flow, FlowId, Transport};
+use crate::pii::Pii;
+use informing::Matter;
 use registering::Registration;
 use session::Session;
 use stack::Stack;
 use transactions::TransactionId;
 use usages::Usages;
-
-/// The extensions that we support (RFC 3261 §20.37).
-const SUPPORTED: &str = "replaces, norefersub";
-
-/// Whether a request may require that of us.
-fn is_supported(extension: &str) -> bool {
-    SUPPORTED.split(", ").any(|supported| supported.eq_ignore_ascii_case(extension))
-}
 
 /// What the user agent holds at most. Beyond, INVITEs are answered 503 and [`UserAgent::invite`] fails.
 #[derive(Debug, Clone, Copy)]
@@ -187,9 +185,12 @@ impl UserAgent {
     /// Registers and keeps registered (refresh before expiry, digest, 423, retry with back-off). `expires` is what we ask for.
     pub fn register(&mut self, now: Instant, identity: Identity, registrar: Uri, expires: Duration) -> RegistrationId {
         let id = RegistrationId(self.next_id());
+        let flow = identity.flow;
         let registration = Registration::start(now, &mut self.stack, id, identity, registrar, expires);
         self.registrations.insert(id, registration);
         self.settle_registration(id);
+        // What could not be said on an earlier flow to the same server.
+        self.release_farewells(now, flow, |session| session.path.peer().ip() == flow.remote.ip());
         id
     }
 
@@ -226,6 +227,7 @@ impl UserAgent {
         registration.move_to(now, &mut self.stack, flow);
         self.settle_registration(id);
         self.move_usages(now, old, flow);
+        self.release_farewells(now, flow, |session| session.path.uses(old));
         Ok(())
     }
 
@@ -287,12 +289,26 @@ impl UserAgent {
         })
     }
 
+    /// As [`Self::hang_up`], with headers of the application in the BYE, or in the 603 that refuses; of them a CANCEL takes
+    /// Reason only.
+    ///
+    /// # Errors
+    /// [`Error::Header`] for a header that is not the application's to set; the session goes on then.
+    pub fn hang_up_with(&mut self, now: Instant, session: SessionId, headers: Headers) -> Result<(), Error> {
+        check_headers(&headers, &[])?;
+        self.with_session(session, |session, stack| {
+            session.farewell = headers;
+            session.leave(now, stack, EndReason::Local, Headers::default());
+            Ok(())
+        })
+    }
+
     /// As [`Self::hang_up`], and tells the peer why by a Reason header (RFC 3326): `cause` is a SIP status, as 200 with
     /// "Call completed elsewhere" for the agents of a group whose colleague was faster.
     pub fn hang_up_because(&mut self, now: Instant, session: SessionId, cause: u16, text: &str) -> Result<(), Error> {
         let reason = format!("SIP;cause={cause};text={}", quote(text));
         self.with_session(session, |session, stack| {
-            session.farewell = Some(reason.into());
+            session.farewell.set(HeaderName::Reason, reason);
             session.leave(now, stack, EndReason::Local, Headers::default());
             Ok(())
         })
@@ -317,19 +333,77 @@ impl UserAgent {
 
     /// Gives a session a new flow (after a changed address or a broken connection): all later requests go along it with
     /// its Contact. Re-INVITE with the unchanged offer by [`Self::reoffer`] to tell the peer.
-    pub fn move_session(&mut self, _now: Instant, session: SessionId, flow: Flow) -> Result<(), Error> {
-        self.with_session(session, |session, _| {
-            session.move_to(flow);
+    pub fn move_session(&mut self, now: Instant, session: SessionId, flow: Flow) -> Result<(), Error> {
+        self.with_session(session, |session, stack| {
+            session.move_to(now, stack, flow);
             Ok(())
         })
     }
 
+    /// Moves all sessions of one flow to another, as [`Self::move_session`] does with one, and sends what sessions that
+    /// have ended for the application still had to say: a BYE that found no flow is kept for five minutes. The sessions
+    /// that live are returned, to be told the peer by [`Self::reoffer`].
+    pub fn move_flow(&mut self, now: Instant, old: FlowId, flow: Flow) -> Vec<SessionId> {
+        let moved = self.sessions.iter().filter(|(_, session)| session.path.uses(old)).map(|(&id, _)| id);
+        let mut live = Vec::new();
+        for id in moved.collect::<Vec<_>>() {
+            let Some(session) = self.sessions.get_mut(&id) else { continue };
+            session.move_to(now, &mut self.stack, flow);
+            if !session.has_ended() {
+                live.push(id);
+            }
+            self.settle_session(id);
+        }
+        live
+    }
+
+    /// Gives sessions that have ended, and lost their flow before they could say so, this one.
+    fn release_farewells(&mut self, now: Instant, flow: Flow, are_meant: impl Fn(&Session) -> bool) {
+        let waiting = self.sessions.iter().filter(|(_, session)| session.is_stranded() && are_meant(session));
+        for id in waiting.map(|(&id, _)| id).collect::<Vec<_>>() {
+            if let Some(session) = self.sessions.get_mut(&id) {
+                session.move_to(now, &mut self.stack, flow);
+            }
+            self.settle_session(id);
+        }
+    }
+
     /// An INFO inside the session (RFC 6086 legacy usage: `application/dtmf-relay` and the like).
     pub fn info(&mut self, now: Instant, session: SessionId, content_type: &str, body: Vec<u8>) -> Result<(), Error> {
+        self.info_with(now, session, content_type, body, Headers::default())
+    }
+
+    /// As [`Self::info`], with headers of the application. At most 128 wait for the answers to those before them.
+    ///
+    /// # Errors
+    /// [`Error::Header`] for a header that is not the application's to set, [`Error::Full`] beyond what may wait.
+    pub fn info_with(
+        &mut self,
+        now: Instant,
+        session: SessionId,
+        content_type: &str,
+        body: Vec<u8>,
+        headers: Headers,
+    ) -> Result<(), Error> {
         if content_type.contains(|c: char| c.is_control()) {
             return Err(Error::Header("Content-Type".into()));
         }
-        self.with_session(session, |session, stack| session.info(now, stack, content_type, body))
+        check_headers(&headers, &[])?;
+        let matter = Matter::Other { content_type: content_type.into(), body, headers };
+        self.with_session(session, |session, stack| session.inform(now, stack, std::iter::once(matter)))
+    }
+
+    /// Digits by INFO, one after another. A peer that refuses the first one leads to [`Event::DigitsRefused`].
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] for anything but `0`–`9`, `*`, `#` and `A`–`D`, [`Error::Full`] beyond 128 that wait.
+    pub fn send_digits(&mut self, now: Instant, session: SessionId, digits: &str, form: DtmfForm) -> Result<(), Error> {
+        let digits: Vec<char> = digits.chars().map(|digit| digit.to_ascii_uppercase()).collect();
+        if !digits.iter().all(|digit| "0123456789*#ABCD".contains(*digit)) {
+            return Err(Error::WrongState("asked for what is no digit"));
+        }
+        let matters = digits.into_iter().map(|digit| Matter::Digit(Pii::new(digit), form));
+        self.with_session(session, |session, stack| session.inform(now, stack, matters))
     }
 
     /// Answers an [`Event::Request`], at most 64·T1 after it came; Via, From, To, Call-ID and CSeq are filled in by the user agent.

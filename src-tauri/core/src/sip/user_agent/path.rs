@@ -83,6 +83,14 @@ impl Path {
         }
     }
 
+    /// Where a request outside any dialog goes whose target has changed.
+    pub(super) fn retarget(&self, destination: Destination, target: &Uri) -> Destination {
+        match (self.rule, self.next_hop(target)) {
+            (Rule::Routed(fallback), next) if next != fallback => next,
+            _ => destination,
+        }
+    }
+
     pub(super) const fn transport_of(&self, destination: Destination) -> Transport {
         match destination {
             Destination::Flow(_) => self.flow.transport,

@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::authentication::Authentication;
 use super::incoming::Caller;
 use super::path::Path;
+use super::refreshing::Asked;
 use super::session::Session;
 use super::stack::{Stack, is_ours};
 use super::transactions::{ClientKey, ClientMachine, MergeKey, Purpose, ServerKey, ServerMachine, TransactionId};
@@ -62,7 +63,7 @@ impl UserAgent {
                 }
                 client_invite::Heard::Failure => {
                     self.stack.acknowledge_failure(id, &response);
-                    self.hear_failure(now, id, purpose, response);
+                    self.hear_failure(now, id, purpose, response, false);
                     self.stack.transactions.rearm(now, id);
                 }
                 client_invite::Heard::FailureAgain => self.stack.acknowledge_failure(id, &response),
@@ -71,7 +72,7 @@ impl UserAgent {
             ClientMachine::NonInvite(machine) => match machine.handle_response(now, status) {
                 client_non_invite::Heard::Provisional => self.stack.transactions.rearm(now, id),
                 client_non_invite::Heard::Final => {
-                    self.hear_final(now, id, purpose, &response);
+                    self.hear_final(now, id, purpose, &response, false);
                     self.stack.transactions.rearm(now, id);
                 }
                 client_non_invite::Heard::Nothing => self.stack.dropped("repeated response"),
@@ -103,29 +104,37 @@ impl UserAgent {
                 }
             }
             Purpose::Reinvite(session) => {
-                // The answer is acknowledged even where the session has ended meanwhile.
-                let is_new = self.stack.acknowledge_success(id, &response, Vec::new());
-                if is_new {
-                    self.with(session, |session, stack| session.handle_reinvite_success(now, stack, response));
+                // The answer is acknowledged even where the session has ended meanwhile; not before we have answered the
+                // offer in it.
+                let answering = self.sessions.get(&session).is_some_and(|session| session.is_answering(id));
+                let held = answering || {
+                    let response = response.clone();
+                    self.with(session, |session, stack| session.handle_reinvite_success(now, stack, id, response))
+                        .unwrap_or(false)
+                };
+                if !held {
+                    self.stack.acknowledge_success(id, &response, Vec::new());
                 }
             }
             _ => {}
         }
     }
 
-    fn hear_failure(&mut self, now: Instant, id: TransactionId, purpose: Purpose, response: Response) {
+    fn hear_failure(&mut self, now: Instant, id: TransactionId, purpose: Purpose, response: Response, silent: bool) {
         match purpose {
             Purpose::Invite(session) => {
                 self.with(session, |session, stack| session.handle_invite_failure(now, stack, id, response));
             }
             Purpose::Reinvite(session) => {
-                self.with(session, |session, stack| session.handle_reinvite_failure(now, stack, id, &response));
+                self.with(session, |session, stack| {
+                    session.handle_reinvite_failure(now, stack, id, &response, silent);
+                });
             }
             _ => {}
         }
     }
 
-    fn hear_final(&mut self, now: Instant, id: TransactionId, purpose: Purpose, response: &Response) {
+    fn hear_final(&mut self, now: Instant, id: TransactionId, purpose: Purpose, response: &Response, silent: bool) {
         match purpose {
             Purpose::Register(registration) => {
                 if let Some(entry) = self.registrations.get_mut(&registration) {
@@ -137,7 +146,13 @@ impl UserAgent {
                 self.with(session, |session, stack| session.handle_bye_answer(now, stack, id, response));
             }
             Purpose::Info(session) => {
-                self.with(session, |session, stack| session.handle_info_answer(now, stack, id, response));
+                self.with(session, |session, stack| session.handle_info_answer(now, stack, id, response, silent));
+            }
+            Purpose::Prack(session) => {
+                self.with(session, |session, stack| session.handle_prack_answer(now, stack, id, response));
+            }
+            Purpose::Update(session) => {
+                self.with(session, |session, stack| session.handle_update_answer(now, stack, id, response, silent));
             }
             Purpose::Usage(usage) => self.hear_usage(now, id, usage, response),
             Purpose::Invite(_) | Purpose::Reinvite(_) | Purpose::Nothing => {}
@@ -152,18 +167,18 @@ impl UserAgent {
                 let reason = if broken { EndReason::Unreachable } else { EndReason::TimedOut };
                 self.with(session, |session, stack| session.handle_invite_lost(now, stack, id, reason));
             }
-            Purpose::Reinvite(session) if broken => {
-                self.with(session, |session, stack| session.handle_reinvite_lost(stack, id));
+            Purpose::Reinvite(session) | Purpose::Update(session) if broken => {
+                self.with(session, |session, stack| session.handle_offer_lost(now, stack, id));
             }
-            Purpose::Reinvite(_) => self.hear_failure(now, id, purpose, Response::new(status)),
+            Purpose::Reinvite(_) => self.hear_failure(now, id, purpose, Response::new(status), true),
             Purpose::Register(registration) => {
                 if let Some(entry) = self.registrations.get_mut(&registration) {
                     entry.handle_no_answer(now, &mut self.stack, id);
                 }
                 self.settle_registration(registration);
             }
-            Purpose::Bye(_) | Purpose::Info(_) | Purpose::Usage(_) => {
-                self.hear_final(now, id, purpose, &Response::new(status))
+            Purpose::Bye(_) | Purpose::Info(_) | Purpose::Prack(_) | Purpose::Update(_) | Purpose::Usage(_) => {
+                self.hear_final(now, id, purpose, &Response::new(status), true);
             }
             Purpose::Nothing => {}
         }
@@ -198,11 +213,20 @@ impl UserAgent {
             }
             self.settle_registration(id);
         }
+        for session in self.sessions.values_mut() {
+            session.handle_flow_lost(flow);
+        }
         for id in clients {
             self.lose_request(now, id);
         }
         for id in servers {
-            let session = self.stack.transactions.server(id).and_then(|server| server.session);
+            let Some(server) = self.stack.transactions.server(id) else { continue };
+            let (session, reliable) = (server.session, server.flow.transport.is_reliable());
+            let rings = session.is_some_and(|id| self.sessions.get(&id).is_some_and(Session::is_ringing));
+            if rings && !reliable {
+                // No connection that the answer would have to take: it goes along the session's next flow.
+                continue;
+            }
             self.stack.transactions.remove(id);
             if let Some(session) = session {
                 self.with(session, |session, stack| session.handle_request_lost(now, stack, id));
@@ -212,10 +236,13 @@ impl UserAgent {
 
     /// The way that a request took is gone.
     pub(super) fn lose_request(&mut self, now: Instant, id: TransactionId) {
-        if let Some(client) = self.stack.transactions.remove(id)
-            && client.awaits_answer()
-        {
-            self.hear_nothing(now, id, client.purpose, true);
+        let Some(client) = self.stack.transactions.remove(id) else { return };
+        match client.purpose {
+            _ if !client.awaits_answer() => {}
+            Purpose::Bye(session) => {
+                self.with(session, |session, _| session.keep_bye(now, client.request));
+            }
+            purpose => self.hear_nothing(now, id, purpose, true),
         }
     }
 
@@ -349,7 +376,7 @@ impl UserAgent {
             Method::Subscribe => self.refuse_subscription(now, id),
             Method::Message => self.receive_message(now, id, flow, None, request),
             Method::Notify => self.receive_unasked_notify(now, id, flow, request),
-            // BYE, INFO and UPDATE belong to a dialog.
+            // BYE, INFO, PRACK and UPDATE belong to a dialog.
             _ => self.stack.respond_with(now, id, 481),
         }
     }
@@ -364,6 +391,10 @@ impl UserAgent {
         let Ok(dialog) = Dialog::from_request(&request, tag) else {
             return self.stack.respond_with(now, id, 400);
         };
+        if let Some(refusal) = Asked::of(&request.headers).refusal(&self.stack) {
+            self.stack.respond(now, id, refusal);
+            return;
+        }
         let replaces = match self.replaced_by(&request, flow) {
             Ok(replaces) => replaces,
             Err(status) => return self.stack.respond_with(now, id, status),
@@ -417,13 +448,14 @@ impl UserAgent {
     /// RFC 3261 §8.2.2.3 and §8.2.3: extensions we must understand, bodies we must read.
     pub(super) fn refusal_of_content(&self, request: &Request) -> Option<Response> {
         let required = request.headers.items(HeaderName::Require);
-        let required: Vec<&str> = required.filter(|extension| !super::is_supported(extension)).collect();
+        let required: Vec<&str> = required.filter(|option| !self.stack.supports(option)).collect();
         if !required.is_empty() {
             let mut response = Response::new(420);
             response.headers.set(HeaderName::Unsupported, required.join(", "));
             return Some(response);
         }
-        let offers = matches!(request.method, Method::Invite | Method::Update) && !request.body.is_empty();
+        let offers =
+            matches!(request.method, Method::Invite | Method::Update | Method::Prack) && !request.body.is_empty();
         let encoded = request.headers.value(HeaderName::ContentEncoding).is_some_and(|coding| coding != "identity");
         if offers && (encoded || !request.headers.is_content_type("application/sdp")) {
             let mut response = Response::new(415);
@@ -440,15 +472,15 @@ impl UserAgent {
         let session = self.sessions.get(&id)?;
         let same_call = request.headers.call_id() == Some(&*session.call_id);
         let remote_tag = request.headers.from_tag().unwrap_or("");
-        let same_peer = session.remote_tag().is_none_or(|tag| tag == remote_tag);
-        (same_call && same_peer).then_some(id)
+        (same_call && session.remote_tag().is_none_or(|tag| tag == remote_tag)).then_some(id)
     }
 
     /// Runs a change of a session, if it is still there, and settles it.
-    pub(super) fn with(&mut self, id: SessionId, change: impl FnOnce(&mut Session, &mut Stack)) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
-        change(session, &mut self.stack);
+    pub(super) fn with<T>(&mut self, id: SessionId, change: impl FnOnce(&mut Session, &mut Stack) -> T) -> Option<T> {
+        let session = self.sessions.get_mut(&id)?;
+        let result = change(session, &mut self.stack);
         self.settle_session(id);
+        Some(result)
     }
 }
 

@@ -143,7 +143,7 @@ impl UserAgent {
         let mut way = Correspondence::new(stack, identity, target);
         let mut request = way.request(Method::Refer);
         way.add_contact(stack, &mut request);
-        request.headers.set(HeaderName::Supported, super::SUPPORTED);
+        request.headers.set(HeaderName::Supported, stack.supported());
         fill(&mut request, refer);
         let request = way.send(now, stack, request, Purpose::Usage(UsageId(id.0)));
         let referral = Referral {

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use super::authentication::Authentication;
 use super::path::Path;
-use super::session::{Confirmed, Exchange, Phase, Session};
+use super::refreshing::Refreshing;
+use super::session::{Confirmed, Exchange, Origin, Phase, Session};
 use super::{Error, Identity, SessionId, UserAgent};
 use crate::sip::dialog::Dialog;
 use crate::sip::message::Malformed;
-use crate::sip::transaction::agenda::Appointment;
 use crate::sip::uri::{NameAddr, Uri};
 
 /// How far a restored dialog counts its requests on: some may have gone out after it was written down. A gap is allowed,
@@ -189,7 +189,7 @@ impl UserAgent {
 }
 
 impl Session {
-    fn restored(_now: Instant, id: SessionId, state: DialogState, identity: Identity) -> Self {
+    fn restored(now: Instant, id: SessionId, state: DialogState, identity: Identity) -> Self {
         let dialog = Dialog {
             call_id: state.call_id,
             local: state.local,
@@ -199,18 +199,19 @@ impl Session {
             route_set: state.route_set,
             remote_target: state.remote_target,
         };
-        Self {
-            id,
+        let origin = Origin {
             path: Path::of_identity(&identity),
             authentication: Authentication::new(identity.credentials),
             contact_user: state.contact_user,
             call_id: dialog.call_id.clone(),
             local_tag: dialog.local.tag().unwrap_or("").into(),
             is_caller: state.is_caller,
-            farewell: None,
-            phase: Phase::Confirmed(Box::new(Confirmed { dialog, exchange: Exchange::Idle, postponed: None })),
-            appointment: Appointment::default(),
-        }
+        };
+        let refreshing = state.session_timer.map(|timer| Refreshing::new(now, timer));
+        let confirmed = Confirmed { refreshing, ..Confirmed::new(dialog, Exchange::Idle) };
+        let mut session = Self::new(id, origin, Phase::Confirmed(Box::new(confirmed)));
+        session.peer_updates = state.peer_updates;
+        session
     }
 
     fn dialog_state(&self) -> Option<DialogState> {
@@ -226,8 +227,8 @@ impl Session {
             remote_target: dialog.remote_target,
             contact_user: self.contact_user.clone(),
             is_caller: self.is_caller,
-            peer_updates: false,
-            session_timer: None,
+            peer_updates: self.peer_updates,
+            session_timer: self.session_timer(),
         })
     }
 }

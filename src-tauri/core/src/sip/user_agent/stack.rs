@@ -14,7 +14,10 @@ use crate::sip::message::{CSeq, HeaderAccess, HeaderName, Method, Request, Respo
 use crate::sip::wire;
 
 /// The methods that we understand (RFC 3261 §20.5); the application's own come behind them.
-const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REFER, NOTIFY, SUBSCRIBE, MESSAGE";
+const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, REFER, NOTIFY, SUBSCRIBE, MESSAGE";
+
+/// The extensions that we understand (RFC 3261 §20.37), beside `timer`, which can be switched off.
+const EXTENSIONS: &[&str] = &["100rel", "replaces", "norefersub"];
 
 /// Forks of one INVITE that we follow, and whose 2xx we acknowledge and end; beyond, they end by their own lack of an ACK.
 pub(super) const MAX_FORKS: usize = 16;
@@ -97,6 +100,19 @@ impl Stack {
             }
         }
         allow
+    }
+
+    /// Whether we understand an extension (RFC 3261 §20.32).
+    pub(super) fn supports(&self, option: &str) -> bool {
+        let timer = self.config.calls.session_expires.is_some();
+        EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(option))
+            || (timer && option.eq_ignore_ascii_case("timer"))
+    }
+
+    /// The value of Supported.
+    pub(super) fn supported(&self) -> String {
+        let timer = self.config.calls.session_expires.map(|_| "timer");
+        EXTENSIONS.iter().copied().chain(timer).collect::<Vec<_>>().join(", ")
     }
 
     /// Our Contact in dialogs.
@@ -276,11 +292,18 @@ impl Stack {
         self.answer_statelessly(flow, response);
     }
 
+    /// The highest number used in any early dialog of an INVITE.
+    pub(super) fn highest_cseq(&mut self, invite: TransactionId) -> u32 {
+        self.transactions.client(invite).map_or(0, |client| client.highest_cseq)
+    }
+
     /// Ends the dialog of a fork that nobody waits for.
     pub(super) fn bye_surplus(&mut self, now: Instant, invite: TransactionId, response: &Response) {
         let Some(client) = self.transactions.client(invite) else { return };
         let path = client.path;
+        let highest_cseq = client.highest_cseq;
         let Some(mut dialog) = client.dialog_of_answer(response) else { return };
+        dialog.local_cseq = dialog.local_cseq.max(highest_cseq);
         let bye = dialog.request(Method::Bye);
         let destination = path.next_hop(dialog.next_hop());
         self.send(now, &path, destination, bye, Purpose::Nothing);
@@ -297,6 +320,7 @@ pub(super) const fn is_ours(method: &Method) -> bool {
             | Method::Bye
             | Method::Options
             | Method::Info
+            | Method::Prack
             | Method::Update
             | Method::Refer
             | Method::Notify

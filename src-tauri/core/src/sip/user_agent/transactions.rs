@@ -25,6 +25,8 @@ pub(super) enum Purpose {
     Invite(SessionId),
     Reinvite(SessionId),
     Info(SessionId),
+    Prack(SessionId),
+    Update(SessionId),
     Bye(SessionId),
     /// REFER and its reports, SUBSCRIBE, PUBLISH, MESSAGE.
     Usage(UsageId),
@@ -90,6 +92,8 @@ pub(super) struct Client {
     pub purpose: Purpose,
     /// For a re-INVITE the dialog that it belongs to, whose route set its ACK takes.
     pub dialog: Option<Box<Dialog>>,
+    /// For an INVITE the highest number that it or a request in one of its early dialogs has used.
+    pub highest_cseq: u32,
     /// How often credentials that this request carried have been refused.
     pub refusals: u8,
     /// One for every fork that answered 2xx.
@@ -175,6 +179,7 @@ impl Transactions {
             _ => ClientMachine::NonInvite(ClientNonInvite::new(now, timers, reliable)),
         };
         let key = ClientKey { branch: branch.into(), method: request.method.clone() };
+        let highest_cseq = request.headers.cseq().map_or(0, |cseq| cseq.seq);
         let id = self.next_id();
         self.by_branch.insert(key.clone(), id);
         self.clients.insert(
@@ -188,6 +193,7 @@ impl Transactions {
                 path,
                 purpose,
                 dialog: None,
+                highest_cseq,
                 refusals: 0,
                 acknowledgements: Vec::new(),
                 appointment: Appointment::default(),

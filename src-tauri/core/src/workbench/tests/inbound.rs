@@ -133,14 +133,21 @@ fn caller_that_never_describes_its_media_is_hung_up() {
     let mut bench = Bench::ready();
     let session = bench.far_calls_with(Vec::new());
     bench.command(Command::Answer(None)).unwrap();
+    bench.far(|far, now| far.accept_reoffer(now, session, Vec::new()).unwrap());
     assert_eq!(bench.end(), EndCause::NotAcceptable, "the ACK came without an answer to our offer");
     assert!(bench.far_events.iter().any(|event| matches!(event, Event::Ended { session: its, .. } if *its == session)));
 }
 
 #[test]
-fn call_that_is_lost_with_the_connection_while_it_rings_was_missed() {
+fn call_that_rings_while_the_network_changes_rings_on_and_is_answered_by_the_new_way() {
     let mut bench = Bench::ready();
     bench.far_calls();
     bench.flow_breaks();
-    assert_eq!((bench.end(), bench.code(), bench.last_ring()), (EndCause::Missed, 0, false));
+    assert_eq!((bench.code(), bench.last_ring()), (6, true));
+    bench.pass(Duration::from_secs(1));
+    let connect = bench.connects.pop().unwrap();
+    bench.connected(connect);
+    bench.command(Command::Answer(None)).unwrap();
+    assert!(bench.desk.calls()[0].is_established());
+    assert!(bench.far_events.iter().any(|event| matches!(event, Event::Answered { .. })));
 }
