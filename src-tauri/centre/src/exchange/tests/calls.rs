@@ -250,6 +250,8 @@ fn a_caller_who_asks_for_our_offer_and_does_not_answer_it_has_no_call() {
     world.settle();
     let offered = |event: &SipEvent| matches!(event, SipEvent::Answered { body, .. } if body.starts_with(b"v=0"));
     assert!(world.phones[0].events.iter().any(offered));
+    world.phones[0].agent.accept_reoffer(world.now, session, Vec::new()).unwrap();
+    world.settle();
     assert!(matches!(world.phones[0].end_of(session), Some(EndReason::Remote { .. })));
     world.assert_at_rest();
 }
@@ -268,6 +270,8 @@ fn a_side_that_asks_again_what_it_was_told_does_not_block_later_changes() {
         _ => None,
     });
     assert!(again.expect("an offer").contains(&format!("m=audio {} ", told.port())), "the relay, as before");
+    world.phones[0].agent.accept_reoffer(world.now, calling, Vec::new()).unwrap();
+    world.settle();
 
     world.reoffer(callee, answered, Direction::SendOnly);
     let asked = |event: &SipEvent| matches!(event, SipEvent::Reoffered { .. });

@@ -229,9 +229,10 @@ impl World {
                         let Some(index) = self.phones.iter().position(|phone| phone.centre_flow == id) else { return };
                         index
                     }
-                    Destination::Address(_, address) => usize::from(address.port() - 40_000),
+                    Destination::Address(_, address) => usize::from(address.port()).wrapping_sub(40_000),
                 };
-                let phone = &mut self.phones[index];
+                // Nobody is there.
+                let Some(phone) = self.phones.get_mut(index) else { return };
                 phone.agent.handle_received(self.now, &phone.flow, &bytes);
             }
             Output::Media(media::Output::Bind { port, address }) => {
