@@ -241,7 +241,7 @@ impl Subscription {
             request.headers.set(HeaderName::Accept, self.accept.join(", "));
         }
         request.headers.set(HeaderName::Allow, stack.allow());
-        request.headers.set(HeaderName::Supported, super::SUPPORTED);
+        request.headers.set(HeaderName::Supported, stack.supported());
         request.headers.extend(self.headers.iter());
         if let Some((content_type, body)) = &self.body {
             request.set_body(content_type, body.clone());
