@@ -61,6 +61,7 @@ impl Lone {
     }
 
     pub(super) fn drain(&mut self) {
+        self.ua.assert_sound();
         while let Some(output) = self.ua.poll_output() {
             match output {
                 Output::Transmit { destination, bytes } => self.sent.push((destination, wire::parse(&bytes).unwrap())),

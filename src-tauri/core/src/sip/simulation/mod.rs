@@ -16,6 +16,7 @@ mod registrar;
 mod replies;
 mod requests;
 mod restoring;
+mod soundness;
 mod storm;
 mod subscriptions;
 mod timers;
@@ -263,6 +264,7 @@ impl World {
     /// Takes what the ends want to send and say.
     fn flush(&mut self) {
         for index in 0..self.ends.len() {
+            self.ends[index].ua.assert_sound();
             while let Some(output) = self.ends[index].ua.poll_output() {
                 match output {
                     Output::Transmit { destination, bytes } => self.post(index, destination, bytes),

@@ -55,6 +55,17 @@ impl<K: Ord + Copy> Agenda<K> {
         self.entries.pop_first();
     }
 
+    /// Whether an owner stands in it at that time, and nowhere where it should not.
+    #[cfg(test)]
+    pub fn holds(&self, owner: K, appointment: Appointment, at: Option<Instant>) -> bool {
+        appointment.0 == at && at.is_none_or(|at| self.entries.contains(&(at, owner)))
+    }
+
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

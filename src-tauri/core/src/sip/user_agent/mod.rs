@@ -434,11 +434,34 @@ impl UserAgent {
             && self.by_tag.is_empty()
             && self.session_agenda.is_empty()
             && self.registration_agenda.is_empty()
+            && self.stack.reach.is_empty()
             && self.stack.transactions.holds_nothing()
             && self.stack.watched.is_empty()
             && self.stack.news.is_empty()
             && self.usages.holds_nothing()
             && self.replacing.is_empty()
+    }
+
+    /// Whether every table, index and agenda agrees with the others.
+    #[cfg(test)]
+    pub(crate) fn assert_sound(&self) {
+        self.stack.transactions.assert_sound();
+        let mut waiting = 0;
+        for (id, session) in &self.sessions {
+            assert_eq!(self.by_tag.get(&session.local_tag), Some(id));
+            let next = session.next_timeout();
+            assert!(self.session_agenda.holds(*id, session.appointment, next), "{id:?} {next:?}");
+            waiting += usize::from(next.is_some());
+        }
+        assert_eq!(self.session_agenda.len(), waiting);
+        assert_eq!(self.by_tag.len(), self.sessions.len());
+        let mut waiting = 0;
+        for (id, registration) in &self.registrations {
+            let next = registration.next_timeout();
+            assert!(self.registration_agenda.holds(*id, registration.appointment, next), "{id:?} {next:?}");
+            waiting += usize::from(next.is_some());
+        }
+        assert_eq!(self.registration_agenda.len(), waiting);
     }
 
     fn with_session<T>(

@@ -37,6 +37,11 @@ impl Reach {
         self.known.retain(|&(_, registration), _| registration != id);
     }
 
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+
     /// The Contact along a flow for a user, given the one that names the flow's own address.
     pub(super) fn contact(&self, flow: FlowId, user: &str, plain: NameAddr) -> NameAddr {
         let first = (flow, RegistrationId(0));

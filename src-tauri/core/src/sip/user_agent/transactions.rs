@@ -346,6 +346,28 @@ impl Transactions {
             && self.agenda.is_empty()
     }
 
+    /// Whether tables, indexes and agenda agree: every transaction is found, and woken when it wants to be.
+    #[cfg(test)]
+    pub(super) fn assert_sound(&self) {
+        assert_eq!(self.by_branch.len(), self.clients.len(), "branches");
+        assert_eq!(self.by_via.len(), self.servers.len(), "Vias");
+        assert_eq!(self.by_content.len(), self.servers.values().filter(|server| server.merge.is_some()).count());
+        let mut waiting = 0;
+        for (id, client) in &self.clients {
+            assert_eq!(self.by_branch.get(&client.key), Some(id));
+            let next = client.next_timeout();
+            assert!(self.agenda.holds(*id, client.appointment, next), "{id:?} {:?} {next:?}", client.machine);
+            waiting += usize::from(next.is_some());
+        }
+        for (id, server) in &self.servers {
+            assert_eq!(self.by_via.get(&server.key), Some(id));
+            let next = server.next_timeout();
+            assert!(self.agenda.holds(*id, server.appointment, next), "{id:?} {:?} {next:?}", server.machine);
+            waiting += usize::from(next.is_some());
+        }
+        assert_eq!(self.agenda.len(), waiting, "somebody is woken who is gone");
+    }
+
     fn next_id(&mut self) -> TransactionId {
         self.last_id += 1;
         TransactionId(self.last_id)
