@@ -54,7 +54,20 @@ fn repetitions_of_an_answer_take_its_way() {
     });
     lone.ua.answer(lone.now, session.unwrap(), ANSWER.to_vec(), Headers::default()).unwrap();
     lone.run(Duration::from_secs(5));
+    lone.inject(call.clone());
+    // A refusal is repeated by its transaction.
+    call.headers.set(HeaderName::Via, "SIP/2.0/UDP 10.0.0.2:9;branch=z9hG4bKy");
+    call.headers.set(HeaderName::CallId, "another");
     lone.inject(call);
+    let session = lone.events.iter().rev().find_map(|event| match event {
+        Event::Incoming { session, .. } => Some(*session),
+        _ => None,
+    });
+    let sent = lone.sent.len();
+    lone.ua.reject(lone.now, session.unwrap(), 486, Headers::default()).unwrap();
+    lone.run(Duration::from_secs(5));
+    let refusals = lone.sent[sent..].iter().filter(|(_, message)| first_words(&wire::write(message)) == "486 INVITE");
+    assert!(refusals.count() >= 3);
     let destinations: Vec<Destination> = lone.sent.iter().map(|(destination, _)| *destination).collect();
     assert!(destinations.len() >= 5);
     let port = Destination::Address(Transport::Udp, "10.0.0.2:9".parse().unwrap());

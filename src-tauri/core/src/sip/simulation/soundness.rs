@@ -107,6 +107,7 @@ impl Chaos {
                 let contact = request.headers.contact().filter(|_| request.method == Method::Register);
                 let contact = contact.map_or("<sip:peer@10.0.0.2>".to_owned(), |contact| contact.to_string());
                 response.headers.add(HeaderName::Contact, contact);
+                response.headers.add(HeaderName::Require, "outbound");
             }
             _ => {}
         }
