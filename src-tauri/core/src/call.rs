@@ -210,6 +210,18 @@ pub struct Call {
     pub transfer: Option<Transfer>,
     /// The call for whose transfer this one consults.
     pub consults: Option<CallId>,
+    /// The far side of another call has sent us here.
+    pub follows: Option<Follows>,
+    /// Whether the far side takes REFER, as far as it has told.
+    pub takes_refer: Option<bool>,
+}
+
+/// Why a call is made that the agent has not dialled: the far side of another one has asked for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Follows {
+    pub referral: crate::sip::user_agent::ReferralId,
+    /// The call whose far side asked; it ends as soon as this one stands.
+    pub call: CallId,
 }
 
 /// A header as the application sees it.
@@ -367,7 +379,7 @@ impl Call {
             EndReason::Remote { cause: Some(200) } => EndCause::AnsweredElsewhere,
             EndReason::Remote { .. } => EndCause::Missed,
             EndReason::TimedOut => EndCause::TimedOut,
-            EndReason::Replaced { .. } => EndCause::PeerHungUp,
+            EndReason::Replaced { .. } => EndCause::Replaced,
             // The caller was lost with the connection: to be called back like any call that was missed.
             EndReason::Unreachable if !outgoing && !self.is_established() => EndCause::Missed,
             EndReason::Unreachable => EndCause::Unreachable,

@@ -28,8 +28,15 @@ pub(crate) struct Sources<'a> {
 impl Sources<'_> {
     pub(crate) fn snapshot(&self, now: Now) -> Snapshot {
         let workbench = self.workbench;
-        let mut capabilities =
-            vec![Capability::Hold, Capability::Dtmf, Capability::AfterCallWork, Capability::SeveralLines];
+        let mut capabilities = vec![
+            Capability::Hold,
+            Capability::Dtmf,
+            Capability::AfterCallWork,
+            Capability::SeveralLines,
+            Capability::Transfer,
+            Capability::Consult,
+            Capability::Message,
+        ];
         if self.centre.is_some() {
             capabilities.push(Capability::DemoCentre);
         }

@@ -110,6 +110,8 @@ impl Workbench {
             referred_by: None,
             transfer: None,
             consults: None,
+            follows: None,
+            takes_refer: None,
         }
     }
 
@@ -164,7 +166,11 @@ impl Workbench {
             offer: offer_answer::offer(&local),
             headers: self.calls[index].invite_headers.clone(),
         };
-        match self.user_agent.invite(now.instant, invite) {
+        let sent = match self.calls[index].follows {
+            Some(follows) => self.user_agent.call_referred(now.instant, follows.referral, invite),
+            None => self.user_agent.invite(now.instant, invite),
+        };
+        match sent {
             Ok(session) => {
                 self.calls[index].session = Some(session);
                 self.calls[index].enter(now, State::Dialing);
@@ -292,11 +298,7 @@ impl Workbench {
         if let Some(media) = &call.media {
             self.ask_media(Command::Close { id: media.id });
         }
-        for other in &mut self.calls {
-            if other.consults == Some(id) {
-                other.consults = None;
-            }
-        }
+        self.transfer_over(now, &call, end);
         // A call that ends beside the one that is talked to is not heard.
         if foremost {
             self.sound_the_end(now, stood, outgoing, end);

@@ -1,5 +1,6 @@
 //! What the user agent reports.
 
+use super::transfer::takes_refer;
 use super::{Edge, Output, Workbench};
 use crate::call::{End, EndCause, State};
 use crate::clock::Now;
@@ -29,9 +30,23 @@ impl Workbench {
             Event::Unregistered { id } => self.unregistered(id),
             Event::OtherBindings { id, contacts } => self.other_bindings(now, id, &contacts),
 
-            Event::Incoming { session, request, flow, offer, .. } => self.incoming(now, session, &request, flow, offer),
+            Event::Incoming { session, request, flow, offer, replaces } => {
+                let taken =
+                    replaces.is_some_and(|replaced| self.takes_place(now, session, replaced, &request, flow, &offer));
+                if !taken {
+                    self.incoming(now, session, &request, flow, offer);
+                }
+                if let Some(index) = self.of_session(session) {
+                    self.calls[index].takes_refer = takes_refer(&request.headers);
+                }
+            }
             Event::Progress { session, status, body, .. } => self.progress(now, session, status, &body),
-            Event::Answered { session, body, .. } => self.answered(now, session, &body),
+            Event::Answered { session, body, headers, .. } => {
+                if let Some(index) = self.of_session(session) {
+                    self.calls[index].takes_refer = takes_refer(&headers);
+                }
+                self.answered(now, session, &body);
+            }
             Event::Confirmed { session, body } => self.confirmed(now, session, &body),
             Event::Reoffered { session, offer, .. } => self.reoffered(now, session, &offer),
             Event::ReofferAnswered { session, body, .. } => {
@@ -61,22 +76,20 @@ impl Workbench {
             }
             Event::Ended { session, reason, .. } => {
                 if let Some(index) = self.of_session(session) {
-                    let call = &self.calls[index];
-                    let (id, end) = (call.id, call.end_for(&reason));
+                    let (id, end) = (self.calls[index].id, self.end_of(index, &reason));
                     self.finish(now, id, end);
                 }
             }
-            Event::Referred { referral, .. } => {
-                let _ = self.user_agent.refuse_referral(now.instant, referral, 603);
+            Event::Referred { referral, session, refer_to, referred_by, .. } => {
+                self.referred(now, referral, session, &refer_to, referred_by);
             }
-            Event::Referral { .. }
-            | Event::Message { .. }
-            | Event::MessageAnswered { .. }
-            | Event::Subscription { .. }
-            | Event::Notified { .. }
-            | Event::Published { .. }
-            | Event::PublicationFailed { .. }
-            | Event::Unpublished { .. } => {}
+            Event::Referral { session, state, .. } => self.referral(now, session, state),
+            Event::Message { session, request, flow } => self.message(session, &request, flow),
+            Event::MessageAnswered { message, status } => self.message_answered(message, status),
+            Event::Subscription { subscription, phase } => self.subscription(subscription, phase),
+            Event::Notified { subscription, content_type, body, .. } => self.news(subscription, &content_type, &body),
+            // The user agent sees to it that presence is kept.
+            Event::Published { .. } | Event::PublicationFailed { .. } | Event::Unpublished { .. } => {}
             // Nothing is handed to the application here: `application_methods` is empty.
             Event::Request { .. }
             | Event::Dropped { .. }
@@ -114,6 +127,8 @@ impl Workbench {
         };
         let id = self.calls[index].id;
         if agreed {
+            self.leave_referrer(now, index);
+            let Some(index) = self.index(id) else { return };
             self.established(now, index);
         } else {
             let _ = self.user_agent.hang_up(now.instant, session);

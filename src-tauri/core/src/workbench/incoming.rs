@@ -83,7 +83,7 @@ impl Workbench {
         self.timers.get(&Timer::AutoAnswer(call.id)).is_some_and(|at| *at <= call.since.instant)
     }
 
-    fn inbound_call(
+    pub(super) fn inbound_call(
         &mut self,
         now: Now,
         line: LineId,
@@ -115,6 +115,11 @@ impl Workbench {
         call.headers = fields(&request.headers);
         call.referred_by = address(&request.headers, HeaderName::ReferredBy, &domain);
         call
+    }
+
+    /// Whether an offer, or none, can be answered.
+    pub(super) fn could_take_offer(&self, offer: &[u8]) -> bool {
+        offer.is_empty() || self.could_take(offer)
     }
 
     /// Whether an offer has anything for us, before the agent is disturbed.

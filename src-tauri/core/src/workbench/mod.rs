@@ -10,6 +10,7 @@ mod holding;
 mod incoming;
 mod line;
 mod media;
+mod outside;
 mod sign_in;
 mod sounds;
 pub mod target;
@@ -361,6 +362,7 @@ pub struct Workbench {
     after_call_work: Duration,
     notices: Vec<Notice>,
     media: media::Sockets,
+    outside: outside::Outside,
     timers: BTreeMap<Timer, Instant>,
     outputs: VecDeque<Output>,
     ids: Ids,
@@ -396,6 +398,7 @@ impl Workbench {
             after_call_work: Duration::from_secs(15),
             notices: Vec::new(),
             media: media::Sockets::default(),
+            outside: outside::Outside::default(),
             timers: BTreeMap::new(),
             outputs: VecDeque::new(),
             ids: Ids::default(),

@@ -185,6 +185,7 @@ impl Workbench {
         let Some(index) = self.line_index(id) else { return };
         self.timers.remove(&Timer::SignInGuard(id));
         self.timers.remove(&Timer::Reconnect(id));
+        self.fall_silent(now, id);
         match self.lines[index].registration.clone() {
             Registration::Registering { id: registration, flow }
             | Registration::Registered { id: registration, flow, .. }

@@ -4,9 +4,11 @@
 mod hold;
 mod inbound;
 mod outbound;
+mod outside;
 mod random;
 mod registration;
 mod tracking;
+mod transfer;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -66,6 +68,8 @@ struct Bench {
     /// The wire is cut: everything is lost.
     cut: bool,
     sent: Vec<String>,
+    /// The REFERs that the desk has sent.
+    refers: Vec<crate::sip::Request>,
 }
 
 fn dial(number: &str) -> Command {
@@ -135,6 +139,7 @@ impl Bench {
             withheld: Vec::new(),
             cut: false,
             sent: Vec::new(),
+            refers: Vec::new(),
         }
     }
 
@@ -255,6 +260,11 @@ impl Bench {
     fn output(&mut self, output: Output) {
         match output {
             Output::Transmit { destination, bytes } => {
+                if let Ok(crate::sip::Message::Request(request)) = crate::sip::wire::parse(&bytes)
+                    && request.method == Method::Refer
+                {
+                    self.refers.push(request);
+                }
                 self.sent.push(String::from_utf8_lossy(&bytes).lines().next().unwrap().to_owned());
                 let port = match destination {
                     Destination::Flow(FlowId(id)) => u16::try_from(id >> 16).unwrap(),
