@@ -213,8 +213,12 @@ impl UserAgent {
             }
             self.settle_registration(id);
         }
-        for session in self.sessions.values_mut() {
-            session.handle_flow_lost(flow);
+        for id in self.sessions.keys().copied().collect::<Vec<_>>() {
+            if let Some(session) = self.sessions.get_mut(&id) {
+                session.handle_flow_lost(flow);
+            }
+            // Without a flow it waits for other things than before.
+            self.settle_session(id);
         }
         for id in clients {
             self.lose_request(now, id);
