@@ -32,7 +32,7 @@ impl Workbench {
             return;
         };
         let limit = self.line(line).map_or(1, |line| usize::from(line.account.options.call_limit));
-        let refuse = if !offer.is_empty() && !self.could_take(&offer) {
+        let refuse = if !offer.is_empty() && !self.could_take(flow, &offer) {
             Some((488, EndCause::NotAcceptable))
         } else if self.calls_of(line).count() >= limit {
             Some((486, EndCause::Busy))
@@ -118,16 +118,17 @@ impl Workbench {
     }
 
     /// Whether an offer, or none, can be answered.
-    pub(super) fn could_take_offer(&self, offer: &[u8]) -> bool {
-        offer.is_empty() || self.could_take(offer)
+    pub(super) fn could_take_offer(&self, flow: Flow, offer: &[u8]) -> bool {
+        offer.is_empty() || self.could_take(flow, offer)
     }
 
     /// Whether an offer has anything for us, before the agent is disturbed.
-    fn could_take(&self, offer: &[u8]) -> bool {
+    fn could_take(&self, flow: Flow, offer: &[u8]) -> bool {
         let local = LocalMedia {
             session_id: 0,
             version: 0,
-            address: std::net::SocketAddr::from(([127, 0, 0, 1], 9)),
+            // Of the family in which the caller reaches us.
+            address: flow.local,
             codecs: self.config.codecs.clone(),
             dtmf: true,
             direction: crate::media::Direction::SendRecv,

@@ -246,7 +246,7 @@ impl Workbench {
         let (line, id, rank, muted) = (old.line, old.id, old.rank(), old.muted);
         let foremost = self.calls.iter().all(|other| other.id == id || other.rank() < rank.max(2));
         let settled = !matches!(old.state, State::Established { change: Change::Holding | Change::Retrieving, .. });
-        if !foremost || !settled || !self.is_from_server(line, flow) || !self.could_take_offer(offer) {
+        if !foremost || !settled || !self.is_from_server(line, flow) || !self.could_take_offer(flow, offer) {
             return false;
         }
         let mut call = self.inbound_call(now, line, session, request, flow, offer.to_vec());
