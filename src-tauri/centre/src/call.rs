@@ -47,6 +47,8 @@ pub enum CallEnd {
     Refused(u16),
     /// The phone did not react at all, or was lost.
     Lost,
+    /// A phone has transferred it: it goes on elsewhere, or between two who are simulated.
+    Transferred,
 }
 
 /// What the centre tells about a call. Its debug output shows no number.

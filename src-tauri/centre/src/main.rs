@@ -344,6 +344,7 @@ const fn state_name(state: CallState) -> &'static str {
         CallState::Ended(CallEnd::NotAnswered) => "not_answered",
         CallState::Ended(CallEnd::Refused(_)) => "refused",
         CallState::Ended(CallEnd::Lost) => "lost",
+        CallState::Ended(CallEnd::Transferred) => "transferred",
     }
 }
 

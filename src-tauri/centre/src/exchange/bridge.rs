@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use deskline_core::sip::user_agent::{EndReason, Event as SipEvent};
-use deskline_core::sip::{Headers, SessionId};
+use deskline_core::sip::{Headers, NameAddr, SessionId};
 
 use super::Step;
 use super::desk::{Desk, Dialling, Invitation};
@@ -23,6 +23,8 @@ pub(super) struct Bridge {
     relay: [SocketAddr; 2],
     /// What each side was told last about the other (caller, callee), for when it asks again.
     told: [Vec<u8>; 2],
+    /// The platform's headers of the INVITE.
+    headers: Headers,
 }
 
 enum Phase {
@@ -56,6 +58,8 @@ enum Change {
     Asked(Leg),
     /// That answer is on its way to the other side as an offer, whose answer ends here.
     Completing,
+    /// This side is new in the call and was told what the other offers; its answer goes to the other as an offer.
+    Joining(Leg),
 }
 
 impl Bridge {
@@ -64,8 +68,9 @@ impl Bridge {
         let nowhere = SocketAddr::new(IpAddr::from([0, 0, 0, 0]), 0);
         desk.media.open_relay(now, id, flow.local.ip(), dialling.local_ip());
         let give_up_at = now + desk.config.ring_for;
+        let headers = dialling.headers.clone();
         let phase = Phase::Opening(Box::new(Opening { offer, dialling, give_up_at }));
-        Self { id, caller: session, phase, relay: [nowhere; 2], told: Default::default() }
+        Self { id, caller: session, phase, relay: [nowhere; 2], told: Default::default(), headers }
     }
 
     pub(super) fn handle_media(&mut self, now: Instant, desk: &mut Desk, event: &media::Event) -> Step {
@@ -147,6 +152,69 @@ impl Bridge {
         }
     }
 
+    /// The session on the other side.
+    pub(super) fn other(&self, session: SessionId) -> Option<SessionId> {
+        self.sides(session).map(|(_, other)| other)
+    }
+
+    pub(super) const fn headers(&self) -> &Headers {
+        &self.headers
+    }
+
+    /// Our address on the side of a session.
+    pub(super) fn address_of(&self, session: SessionId) -> Option<IpAddr> {
+        self.sides(session).map(|(leg, _)| self.relay[side(leg)].ip())
+    }
+
+    /// How the phone on the other side of a session is shown to somebody else, and what it offers there.
+    pub(super) fn far_end(&self, session: SessionId, desk: &Desk) -> Option<(NameAddr, Vec<u8>)> {
+        let (leg, other) = self.sides(session)?;
+        let extension = desk.extension_of(other);
+        let name = desk.config.user(&extension).map(|user| user.name.clone()).unwrap_or_default();
+        Some((desk.address(&extension, &name), awake(&self.told[side(leg)])))
+    }
+
+    /// Another phone has answered what the other side of `by` offers, and takes the place of `by`.
+    pub(super) fn take_over(
+        &mut self,
+        now: Instant,
+        desk: &mut Desk,
+        by: SessionId,
+        session: SessionId,
+        body: &[u8],
+    ) -> bool {
+        let Some((leg, other)) = self.sides(by) else { return false };
+        let Some(offer) = self.pass_on(desk, leg, body) else { return false };
+        if desk.agent.reoffer(now, other, offer).is_err() {
+            return false;
+        }
+        self.replace(leg, session);
+        self.set_change(Change::Completing);
+        true
+    }
+
+    /// Another phone, in a call of its own so far, takes the place of `by`: it is told what the other side offers.
+    pub(super) fn connect(&mut self, now: Instant, desk: &mut Desk, by: SessionId, session: SessionId) -> bool {
+        let Some((leg, _)) = self.sides(by) else { return false };
+        let offer = awake(&self.told[side(leg)]);
+        if desk.agent.reoffer(now, session, offer).is_err() {
+            return false;
+        }
+        // Until it has answered, nobody is there.
+        desk.media.relay_to(self.id, leg, None);
+        self.replace(leg, session);
+        self.set_change(Change::Joining(leg));
+        true
+    }
+
+    fn replace(&mut self, leg: Leg, session: SessionId) {
+        match (leg, &mut self.phase) {
+            (Leg::Caller, _) => self.caller = session,
+            (Leg::Callee, Phase::Talking { callee, .. }) => *callee = session,
+            (Leg::Callee, _) => {}
+        }
+    }
+
     /// Passes a description of `from`'s side on to the other; `None` when it is none.
     fn pass_on(&mut self, desk: &mut Desk, from: Leg, body: &[u8]) -> Option<Vec<u8>> {
         let to = side(from.other());
@@ -213,6 +281,11 @@ impl Bridge {
         let Some((leg, other)) = self.sides(session) else { return };
         let answer = self.pass_on(desk, leg, body);
         let Phase::Talking { change, .. } = &self.phase else { return };
+        if *change == Change::Joining(leg) {
+            let passed = answer.is_some_and(|offer| desk.agent.reoffer(now, other, offer).is_ok());
+            self.set_change(if passed { Change::Completing } else { Change::None });
+            return;
+        }
         if *change == Change::Offered(leg.other()) {
             let _ = match answer {
                 Some(answer) => desk.agent.accept_reoffer(now, other, answer),
@@ -277,6 +350,18 @@ const fn side(leg: Leg) -> usize {
         Leg::Caller => 0,
         Leg::Callee => 1,
     }
+}
+
+/// A description that neither holds nor is held: whoever comes new into a call begins it awake.
+fn awake(body: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(body.len());
+    for line in body.split_inclusive(|byte| *byte == b'\n') {
+        match line.trim_ascii_end() {
+            b"a=sendonly" | b"a=recvonly" | b"a=inactive" => out.extend_from_slice(b"a=sendrecv\r\n"),
+            _ => out.extend_from_slice(line),
+        }
+    }
+    out
 }
 
 /// Which of several phones' refusals the caller is told (RFC 3261 §16.7, step 6): 6xx first, then the lowest class. A

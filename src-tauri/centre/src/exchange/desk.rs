@@ -21,7 +21,7 @@ use crate::registrar::{Binding, Change, Registrar};
 const MAX_EXTENSION: usize = 64;
 
 /// Methods that we take, for the Allow of a 405.
-const ALLOWED: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, REGISTER, UPDATE";
+const ALLOWED: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, REGISTER, UPDATE, REFER";
 
 pub(super) struct Desk {
     pub(super) config: CentreConfig,
@@ -37,7 +37,7 @@ pub(super) struct Desk {
 pub(super) struct Belonging {
     pub(super) call: CallId,
     /// Whose phone it is.
-    extension: String,
+    pub(super) extension: String,
     /// Along which its requests go; `None`: closed, until that extension comes back along another one.
     flow: Option<FlowId>,
 }
@@ -169,6 +169,18 @@ impl Desk {
     pub(super) fn add_leg(&mut self, session: SessionId, call: CallId, extension: &str, flow: Flow) {
         let belonging = Belonging { call, extension: extension.to_owned(), flow: Some(flow.id) };
         self.sessions.insert(session, belonging);
+    }
+
+    /// The leg goes on in another call.
+    pub(super) fn move_leg(&mut self, session: SessionId, call: CallId) {
+        if let Some(belonging) = self.sessions.get_mut(&session) {
+            belonging.call = call;
+        }
+    }
+
+    /// Whose phone a leg is.
+    pub(super) fn extension_of(&self, session: SessionId) -> String {
+        self.sessions.get(&session).map(|belonging| belonging.extension.clone()).unwrap_or_default()
     }
 
     /// Legs along that flow wait for their phone to come back.

@@ -10,6 +10,7 @@ mod routing;
 mod simulated;
 #[cfg(test)]
 mod tests;
+mod transfer;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -18,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use deskline_core::flow::{Destination, Flow, FlowId, Transport};
 use deskline_core::sip::user_agent::{self, Event as SipEvent};
-use deskline_core::sip::{Method, Request, SessionId, UserAgent};
+use deskline_core::sip::{Headers, Method, NameAddr, Request, SessionId, UserAgent};
 
 use crate::call::{CallEnd, CallId, CallInfo, CallState, CustomerScript};
 use crate::config::CentreConfig;
@@ -29,6 +30,7 @@ use bridge::Bridge;
 use desk::Desk;
 use first_call::FirstCall;
 use simulated::Simulated;
+use transfer::Transfer;
 
 /// Calls at a time; beyond, 503.
 const MAX_CALLS: usize = 256;
@@ -97,6 +99,10 @@ pub struct Exchange {
     desk: Desk,
     registrar: Registrar,
     calls: BTreeMap<CallId, Call>,
+    /// The calls that are being transferred.
+    transfers: BTreeMap<CallId, Transfer>,
+    /// Legs whose phones are to hang up after their transfer, until then.
+    leaving: VecDeque<(Instant, SessionId)>,
     finished: VecDeque<(CallId, CallProbe)>,
     next_call: u64,
     next_customer: usize,
@@ -139,6 +145,8 @@ impl Exchange {
         Self {
             registrar,
             calls: BTreeMap::new(),
+            transfers: BTreeMap::new(),
+            leaving: VecDeque::new(),
             finished: VecDeque::new(),
             next_call: 1,
             next_customer: 0,
@@ -189,6 +197,7 @@ impl Exchange {
             };
             self.first_call.handle_tried(now, extension, placed);
         }
+        self.handle_transfer_timeouts(now);
         if self.watch_at.is_some_and(|at| at <= now) {
             self.watch(now);
         }
@@ -210,7 +219,11 @@ impl Exchange {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let calls = self.calls.values().filter_map(Call::poll_timeout).min();
         let others = [self.desk.agent.poll_timeout(), self.desk.media.poll_timeout(), self.registrar.poll_timeout()];
-        others.into_iter().chain([self.first_call.poll_timeout(), calls, self.watch_at]).flatten().min()
+        others
+            .into_iter()
+            .chain([self.first_call.poll_timeout(), calls, self.watch_at, self.poll_transfer_timeout()])
+            .flatten()
+            .min()
     }
 
     pub fn poll_output(&mut self) -> Option<Output> {
@@ -299,15 +312,20 @@ impl Exchange {
                 // A transaction that has run out meanwhile needs no answer.
                 let _ = self.desk.agent.respond(now, id, response);
             }
-            // The centre moves no calls by itself.
-            SipEvent::Referred { referral, .. } => {
-                let _ = self.desk.agent.refuse_referral(now, referral, 603);
+            SipEvent::Referred { referral, session, refer_to, request, .. } => {
+                self.handle_referred(now, referral, session, &refer_to, &request);
             }
             SipEvent::Dropped { why } => tracing::debug!(why, "a message was dropped"),
             event => {
                 let Some(session) = session_of(&event) else { return };
                 let Some(call) = self.desk.sessions.get(&session).map(|leg| leg.call) else { return };
                 let ended = matches!(event, SipEvent::Ended { .. });
+                if self.handle_transfer_sip(now, call, session, &event) {
+                    if ended {
+                        self.desk.sessions.remove(&session);
+                    }
+                    return;
+                }
                 self.with_call(now, call, |call, desk| match &mut call.kind {
                     Kind::Simulated(simulated) => simulated.handle_sip(now, desk, session, event),
                     Kind::Bridge(bridge) => bridge.handle_sip(now, desk, session, event),
@@ -331,6 +349,7 @@ impl Exchange {
             self.desk.tell(CentreEvent::Call(call.info(id)));
         }
         if let CallState::Ended(end) = state {
+            self.give_up_transfer(now, id);
             self.first_call.handle_ended(now, id, end);
             self.calls.remove(&id);
             self.desk.end_sessions(now, id);
@@ -430,6 +449,26 @@ impl Call {
         match &self.kind {
             Kind::Simulated(simulated) => simulated.poll_timeout(),
             Kind::Bridge(bridge) => bridge.poll_timeout(),
+        }
+    }
+
+    fn is_talking(&self) -> bool {
+        matches!(self.state, CallState::Talking | CallState::Held)
+    }
+
+    /// How the far end of `leg` stands in From when it is connected to somebody else, and what it offers.
+    fn far_end(&mut self, leg: SessionId, desk: &Desk) -> Option<(NameAddr, Vec<u8>)> {
+        match &mut self.kind {
+            Kind::Simulated(simulated) => Some(simulated.far_end()),
+            Kind::Bridge(bridge) => bridge.far_end(leg, desk),
+        }
+    }
+
+    /// The platform's headers that the call came with.
+    fn far_headers(&self) -> Headers {
+        match &self.kind {
+            Kind::Simulated(simulated) => simulated.headers().clone(),
+            Kind::Bridge(bridge) => bridge.headers().clone(),
         }
     }
 

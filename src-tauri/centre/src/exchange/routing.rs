@@ -22,7 +22,7 @@ const AGENT_SPEAKS_FOR: Duration = Duration::from_secs(5);
 /// A day: the tone does not end by itself.
 const ENDLESS: Duration = Duration::from_secs(86_400);
 
-enum Route {
+pub(super) enum Route {
     Phones(Vec<Binding>),
     Simulated(Pickup, Box<Performance>),
     Refuse(u16),
@@ -58,7 +58,7 @@ impl Exchange {
             Route::Simulated(pickup, performance) => {
                 let id = self.add_call(now, caller.clone(), |id, desk| {
                     desk.add_leg(session, id, &caller, flow);
-                    let simulated = Simulated::called(now, id, desk, invitation, pickup, *performance);
+                    let simulated = Simulated::called(now, id, desk, &number, invitation, pickup, *performance);
                     Kind::Simulated(Box::new(simulated))
                 });
                 tracing::info!(call = %id, "a demo number is called");
@@ -83,7 +83,7 @@ impl Exchange {
         }
     }
 
-    fn route(&mut self, caller: &str, number: &str) -> Route {
+    pub(super) fn route(&mut self, caller: &str, number: &str) -> Route {
         let phones = self.registrar.contacts(number);
         if !phones.is_empty() {
             // Whoever calls is on the telephone.

@@ -1,12 +1,12 @@
 //! A call whose far end is simulated: a customer who calls an agent's phones, or a demo number that an agent calls.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use deskline_core::media::Direction;
 use deskline_core::sdp::offer_answer::{self, LocalMedia, Negotiated};
 use deskline_core::sip::user_agent::{EndReason, Event as SipEvent};
-use deskline_core::sip::{Headers, SessionId};
+use deskline_core::sip::{Headers, NameAddr, SessionId};
 
 use super::Step;
 use super::desk::{Desk, Dialling, Invitation};
@@ -27,6 +27,10 @@ pub(super) enum Pickup {
 pub(super) struct Simulated {
     id: CallId,
     local: LocalMedia,
+    /// Who is simulated, as others are shown.
+    from: NameAddr,
+    /// The platform's headers that came with the customer.
+    headers: Headers,
     phase: Phase,
 }
 
@@ -43,8 +47,20 @@ enum Phase {
 
 /// What to do once the socket stands.
 enum Plan {
-    Call { dialling: Box<Dialling>, give_up_at: Instant, hang_up_after: Option<Duration> },
-    BeCalled { session: SessionId, offer: Vec<u8>, pickup: Pickup },
+    Call {
+        dialling: Box<Dialling>,
+        give_up_at: Instant,
+        hang_up_after: Option<Duration>,
+    },
+    BeCalled {
+        session: SessionId,
+        offer: Vec<u8>,
+        pickup: Pickup,
+    },
+    /// A phone that is in a call already is connected to us.
+    TakeOver {
+        session: SessionId,
+    },
 }
 
 impl Simulated {
@@ -69,12 +85,13 @@ impl Simulated {
         };
         let address = dialling.local_ip();
         desk.media.open_endpoint(now, id, address, performance);
+        let (from, headers) = (dialling.from.clone(), dialling.headers.clone());
         let plan = Plan::Call {
             dialling: Box::new(dialling),
             give_up_at: now + script.patience,
             hang_up_after: script.hang_up_after,
         };
-        Self { id, local: local_media(desk, address), phase: Phase::Opening(plan) }
+        Self { id, local: local_media(desk, address), from, headers, phase: Phase::Opening(plan) }
     }
 
     /// A demo number that an agent calls.
@@ -82,6 +99,7 @@ impl Simulated {
         now: Instant,
         id: CallId,
         desk: &mut Desk,
+        number: &str,
         invitation: Invitation,
         pickup: Pickup,
         performance: Performance,
@@ -89,7 +107,59 @@ impl Simulated {
         let Invitation { session, flow, offer } = invitation;
         desk.media.open_endpoint(now, id, flow.local.ip(), performance);
         let local = local_media(desk, flow.local.ip());
-        Self { id, local, phase: Phase::Opening(Plan::BeCalled { session, offer, pickup }) }
+        let from = desk.address(number, "");
+        let phase = Phase::Opening(Plan::BeCalled { session, offer, pickup });
+        Self { id, local, from, headers: Headers::default(), phase }
+    }
+
+    /// Somebody simulated to whom a phone is transferred in the midst of its call.
+    pub(super) fn taking_over(
+        now: Instant,
+        id: CallId,
+        desk: &mut Desk,
+        session: SessionId,
+        address: IpAddr,
+        performance: Performance,
+    ) -> Self {
+        desk.media.open_endpoint(now, id, address, performance);
+        let (local, from) = (local_media(desk, address), desk.address("anonymous", ""));
+        Self { id, local, from, headers: Headers::default(), phase: Phase::Opening(Plan::TakeOver { session }) }
+    }
+
+    pub(super) const fn headers(&self) -> &Headers {
+        &self.headers
+    }
+
+    /// How the one who is simulated is shown to somebody else, and what they offer there.
+    pub(super) fn far_end(&mut self) -> (NameAddr, Vec<u8>) {
+        self.local.version += 1;
+        (self.from.clone(), offer_answer::offer(&self.local))
+    }
+
+    /// Another phone has answered our offer, and takes the place of the one in the call.
+    pub(super) fn take_over(&mut self, now: Instant, desk: &mut Desk, session: SessionId, body: &[u8]) -> bool {
+        let Ok(agreed) = offer_answer::accept(&self.local, body) else { return false };
+        desk.media.run(now, self.id, agreed.clone());
+        self.talk_with(session, Some(agreed));
+        true
+    }
+
+    /// Another phone, in a call of its own so far, takes the place of the one in the call: it is made an offer.
+    pub(super) fn connect(&mut self, now: Instant, desk: &mut Desk, session: SessionId) -> bool {
+        let (_, offer) = self.far_end();
+        if desk.agent.reoffer(now, session, offer).is_err() {
+            return false;
+        }
+        self.talk_with(session, None);
+        true
+    }
+
+    fn talk_with(&mut self, session: SessionId, negotiated: Option<Negotiated>) {
+        let (hang_up_at, is_customer) = match &self.phase {
+            Phase::Talking { hang_up_at, is_customer, .. } => (*hang_up_at, *is_customer),
+            _ => (None, false),
+        };
+        self.phase = Phase::Talking { session, negotiated, hang_up_at, is_customer };
     }
 
     pub(super) fn call_kind(&self) -> CallKind {
@@ -130,6 +200,11 @@ impl Simulated {
                 }
                 let _ = desk.agent.progress(now, session, 180, Vec::new());
             }
+            Phase::Opening(Plan::TakeOver { session }) => {
+                if !self.connect(now, desk, session) {
+                    return Step::Over(CallEnd::Lost);
+                }
+            }
             other => self.phase = other,
         }
         Step::Goes(self.state())
@@ -139,6 +214,13 @@ impl Simulated {
         match event {
             SipEvent::Answered { body, .. } => return self.handle_answered(now, desk, session, &body),
             SipEvent::Confirmed { body, .. } => return self.handle_late_answer(now, desk, &body),
+            SipEvent::ReofferAnswered { body, .. } if self.is_with(session) => {
+                return self.handle_late_answer(now, desk, &body);
+            }
+            // A phone that was connected to us takes nothing that we offer.
+            SipEvent::ReofferFailed { status, .. } if self.is_with(session) && self.is_undecided() => {
+                return Step::Over(CallEnd::Refused(status));
+            }
             SipEvent::Reoffered { offer, .. } => self.handle_reoffer(now, desk, session, &offer),
             SipEvent::Info { content_type, body, .. } => {
                 if let Some(digit) = digit_of_info(&content_type, &body) {
@@ -174,6 +256,14 @@ impl Simulated {
             Phase::Ringing { until, .. } => Some(*until),
             Phase::Talking { hang_up_at, .. } => *hang_up_at,
         }
+    }
+
+    fn is_with(&self, wanted: SessionId) -> bool {
+        matches!(self.phase, Phase::Talking { session, .. } if session == wanted)
+    }
+
+    const fn is_undecided(&self) -> bool {
+        matches!(self.phase, Phase::Talking { negotiated: None, .. })
     }
 
     fn state(&self) -> CallState {
@@ -314,7 +404,7 @@ pub(super) fn end_of(reason: &EndReason) -> CallEnd {
 }
 
 /// What a simulated person's telephone can do. The address is filled in when the socket stands.
-fn local_media(desk: &mut Desk, address: std::net::IpAddr) -> LocalMedia {
+fn local_media(desk: &mut Desk, address: IpAddr) -> LocalMedia {
     LocalMedia {
         session_id: desk.random.number() >> 2,
         version: 1,

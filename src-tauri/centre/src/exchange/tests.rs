@@ -6,4 +6,5 @@ mod calls;
 mod customers;
 mod hostile;
 mod registering;
+mod transfers;
 mod world;

@@ -110,6 +110,24 @@ impl UserAgent {
         })
     }
 
+    /// How the call of an accepted referral goes where it is made by other means than [`Self::call_referred`], as a server
+    /// does that stands in the call: 101..=699, of which the first final one is the last word.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] before it is accepted and once it is over.
+    pub fn report_referral(&mut self, now: Instant, referral: ReferralId, status: u16) -> Result<(), Error> {
+        self.with_following(referral, |agent, following| {
+            let State::Reporting { report, .. } = &mut following.state else {
+                return Err(Error::WrongState("not accepted"));
+            };
+            if report.status < 200 && report.status != status {
+                report.want(now, status.clamp(101, 699));
+                following.report(now, agent);
+            }
+            Ok(())
+        })
+    }
+
     fn with_following<T>(
         &mut self,
         id: ReferralId,

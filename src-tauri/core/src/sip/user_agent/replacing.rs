@@ -35,6 +35,17 @@ impl UserAgent {
         if self.may_replace(session, flow) { Ok(Some(id)) } else { Err(403) }
     }
 
+    /// The established session that a Replaces names: for a server that has both calls of the one who transfers, and is
+    /// asked by a Refer-To to connect their far ends.
+    pub fn session_named(&self, replaces: &Replaces) -> Option<SessionId> {
+        let id = *self.by_tag.get(&replaces.to_tag)?;
+        let session = self.sessions.get(&id).filter(|session| session.call_id == replaces.call_id)?;
+        match &session.phase {
+            Phase::Confirmed(confirmed) if is_tag(confirmed.dialog.remote_tag(), replaces) => Some(id),
+            _ => None,
+        }
+    }
+
     /// Call-ID and tags are secrets of those who share the dialog. Where we stand behind a server, the INVITE has to come
     /// from there as well.
     fn may_replace(&self, session: &Session, flow: &Flow) -> bool {
