@@ -154,7 +154,7 @@ impl Commands for Engine {
     }
 
     async fn add_line(&self, args: AddLine) -> Result<String, Error> {
-        self.id(Command::AddLine(account::from_form(args.account)?)).await
+        self.id(Command::AddLine(Box::new(account::from_form(args.account)?))).await
     }
 
     async fn remove_line(&self, args: LineRef) -> Result<(), Error> {

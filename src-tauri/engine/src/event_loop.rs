@@ -273,7 +273,7 @@ impl EventLoop {
             self.settings.account = remembered;
             self.save_settings();
         }
-        self.command(Command::SignIn(account), forward_unit(answer));
+        self.command(Command::SignIn(Box::new(account)), forward_unit(answer));
     }
 
     fn select_device(&mut self, role: DeviceRole, device: Option<String>) -> Result<(), Error> {

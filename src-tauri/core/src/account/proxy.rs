@@ -67,6 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[allow(clippy::type_complexity)]
     fn proxies_are_read_with_and_without_credentials() {
         let check = |text: &str, expected: Option<(&str, u16, Option<(&str, &str)>)>| {
             let proxy = Proxy::parse(text).ok();

@@ -92,10 +92,10 @@ pub enum Input<'a> {
 /// What a person or a program asks for.
 #[derive(Debug, Clone)]
 pub enum Command {
-    SignIn(Account),
+    SignIn(Box<Account>),
     SignOut,
     /// Registers a further account.
-    AddLine(Account),
+    AddLine(Box<Account>),
     RemoveLine(LineId),
     Ready,
     Break(Option<BreakReason>),
@@ -488,9 +488,9 @@ impl Workbench {
 
     fn command(&mut self, now: Now, command: Command) -> Result<Done, Refusal> {
         match command {
-            Command::SignIn(account) => self.sign_in(now, account)?,
+            Command::SignIn(account) => self.sign_in(now, *account)?,
             Command::SignOut => self.sign_out(now)?,
-            Command::AddLine(account) => return self.add_line(now, account).map(Done::Line),
+            Command::AddLine(account) => return self.add_line(now, *account).map(Done::Line),
             Command::RemoveLine(line) => self.remove_line(now, line)?,
             Command::Ready => self.presence(now, agent::Input::Ready)?,
             Command::Break(reason) => self.presence(now, agent::Input::Break(reason))?,

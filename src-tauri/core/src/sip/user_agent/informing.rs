@@ -69,7 +69,7 @@ impl Session {
             }
             Matter::Other { content_type, body, headers } => {
                 for header in headers.iter() {
-                    request.headers.push(header.clone());
+                    request.headers.push(header);
                 }
                 if !body.is_empty() {
                     request.set_body(content_type, body.clone());

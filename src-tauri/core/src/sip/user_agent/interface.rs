@@ -45,7 +45,7 @@ pub struct PublicationId(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MessageId(pub u64);
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Config {
     /// `User-Agent` and `Server`.
     pub product: String,
@@ -55,17 +55,6 @@ pub struct Config {
     /// OPTIONS is answered by the user agent itself unless it stands here.
     pub application_methods: Vec<Method>,
     pub calls: CallRules,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            product: String::new(),
-            timers: Timers::default(),
-            application_methods: Vec::new(),
-            calls: CallRules::default(),
-        }
-    }
 }
 
 /// How sessions behave where the RFCs leave it to us.

@@ -146,7 +146,7 @@ impl Session {
     pub(super) fn send_bye(&mut self, now: Instant, stack: &mut Stack, mut dialog: Dialog) {
         let mut bye = dialog.request(Method::Bye);
         for header in self.farewell.iter() {
-            bye.headers.push(header.clone());
+            bye.headers.push(header);
         }
         if self.reach == Reach::Lost {
             return self.keep_bye(now, bye);

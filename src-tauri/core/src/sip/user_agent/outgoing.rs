@@ -68,10 +68,8 @@ impl Session {
         response: Response,
     ) {
         match &self.phase {
-            Phase::Calling(calling) if calling.invite == invite => {
-                if response.code() > 100 {
-                    self.handle_progress(now, stack, response);
-                }
+            Phase::Calling(calling) if calling.invite == invite && response.code() > 100 => {
+                self.handle_progress(now, stack, response);
             }
             Phase::Leaving(Leaving::CancelHeld { invite: current }) if *current == invite => {
                 self.cancel(now, stack, invite);

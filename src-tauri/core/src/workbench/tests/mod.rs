@@ -165,7 +165,7 @@ impl Bench {
     }
 
     fn sign_in(&mut self) -> Result<Done, Refusal> {
-        let outcome = self.command(Command::SignIn(Self::account()));
+        let outcome = self.command(Command::SignIn(Box::new(Self::account())));
         let connect = self.connects.pop();
         if let Some(connect) = connect {
             self.connected(connect);
@@ -176,7 +176,7 @@ impl Bench {
     /// A further account of the desk, whose connection stands at once.
     fn add_line(&mut self, user: &str) -> Result<Done, Refusal> {
         let account = Account { user: Pii::new(user.to_owned()), ..Self::account() };
-        let outcome = self.command(Command::AddLine(account));
+        let outcome = self.command(Command::AddLine(Box::new(account)));
         if outcome.is_ok()
             && let Some(connect) = self.connects.pop()
         {

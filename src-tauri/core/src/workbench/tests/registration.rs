@@ -29,7 +29,7 @@ fn silent_server_gives_the_form_back_after_twelve_seconds() {
 #[test]
 fn unreachable_server_is_told() {
     let mut bench = Bench::new();
-    bench.command(Command::SignIn(Bench::account())).unwrap();
+    bench.command(Command::SignIn(Box::new(Bench::account()))).unwrap();
     let connect = bench.connects.pop().unwrap();
     bench.input(Input::ConnectFailed { connect, code: FailureCode::ConnectionRefused });
     assert_eq!(bench.code(), -1);

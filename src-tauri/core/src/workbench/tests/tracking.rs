@@ -55,7 +55,7 @@ fn nothing_private_shows_in_debug_output() {
         bench.telemetry,
         bench.media,
         bench.edges,
-        Command::SignIn(Bench::account()),
+        Command::SignIn(Box::new(Bench::account())),
     );
     for secret in ["13800138000", "13912345678", "王女士", "\"1001", "\"1003", "*741#", "118, 61"] {
         assert!(!shown.contains(secret), "{secret}: {shown}");
