@@ -307,10 +307,10 @@ impl Exchange {
                 Some(id)
             }
         };
+        // Once the phone has been told it hangs up both. What of the two the target would end itself (RFC 3891 §3) is left
+        // to it as well: a BYE could overtake the news.
         self.take_leave(now, by);
-        // The consulted call has been replaced: its target hangs up on whoever asked (RFC 3891 §3).
-        self.desk.sessions.remove(&other);
-        self.desk.hang_up(now, other);
+        self.take_leave(now, other);
         match over {
             Some(over) => self.end_transferred(now, over),
             None => {

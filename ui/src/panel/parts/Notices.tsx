@@ -19,10 +19,12 @@ export function Notices(props: { model: Model }) {
   const snapshot = props.model.snapshot;
   const [all, showAll] = createSignal(false);
   const device = (notice: Notice) => /^(microphone|speaker|ringer)_/.test(notice.code);
+  // A transfer that failed is told on the card of its call.
+  const told = (notice: Notice) => notice.code === "transfer_refused" && snapshot.calls.some(({ transfer }) => transfer?.state === "failed");
   // The devices' own view tells their trouble beside each of them.
   const notices = () =>
     snapshot.notices
-      .filter((notice) => props.model.view() !== "devices" || !device(notice))
+      .filter((notice) => (props.model.view() !== "devices" || !device(notice)) && !told(notice))
       .sort((a, b) => URGENCY.indexOf(a.level) - URGENCY.indexOf(b.level));
   // Further lines that have trouble; the settings tell it beside each of them.
   const lines = () =>

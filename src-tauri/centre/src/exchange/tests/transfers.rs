@@ -275,9 +275,10 @@ fn customer_is_connected_with_a_consulted_simulated_agent() {
     world.seconds(3);
     connect(&mut world, 0, session, consult);
     assert_eq!(told(&world, 0), [ACCEPTED, TRYING, DONE]);
-    assert!(world.phones[0].end_of(consult).is_some(), "the consulted one hangs up");
-    world.hang_up(0, session);
     assert!(world.exchange.calls().is_empty());
+    world.hang_up(0, session);
+    world.seconds(10);
+    assert!(matches!(world.phones[0].end_of(consult), Some(EndReason::Remote { .. })), "it was hung up on");
     world.assert_at_rest();
 }
 
