@@ -1,7 +1,9 @@
 //! The registrar and its location service (RFC 3261 §10.3): which phones an extension can be reached at.
 //!
 //! A binding holds the flow that its REGISTER came along: calls go back along it, so that a phone behind a WebSocket, a
-//! TCP connection or an address translator is reached (RFC 5626 §5.3). When a stream closes, its bindings go with it.
+//! TCP connection or an address translator is reached (RFC 5626 §5.3). When a stream closes, its bindings go with it. A
+//! phone that names its instance and flow takes the place of its own older binding (§6); it is told that its flow is kept.
+//! Globally routable URIs (RFC 5627) are not handed out.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -26,6 +28,23 @@ pub(crate) struct Binding {
     expires_at: Instant,
     call_id: String,
     sequence: u32,
+    outbound: Option<Outbound>,
+}
+
+/// Which flow of which phone a binding is (RFC 5626 §4.2).
+#[derive(Clone, PartialEq, Eq)]
+struct Outbound {
+    /// `+sip.instance` as it stood in the Contact, quoted.
+    instance: String,
+    reg_id: u32,
+}
+
+impl Outbound {
+    fn of(contact: &NameAddr) -> Option<Self> {
+        let instance = contact.param("+sip.instance").filter(|text| text.len() <= 256)?.to_owned();
+        let reg_id = contact.param("reg-id")?.parse().ok().filter(|&id: &u32| id > 0)?;
+        Some(Self { instance, reg_id })
+    }
 }
 
 pub(crate) struct Registrar {
@@ -59,7 +78,14 @@ impl Registrar {
         self.handle_timeout(now);
         let before = self.is_registered(extension);
         let response = match self.update(now, extension, request, flow) {
-            Ok(()) => self.listing(now, extension),
+            Ok(()) => {
+                let mut listing = self.listing(now, extension);
+                if headers_name_a_flow(request) {
+                    listing.headers.set(HeaderName::Require, "outbound");
+                    listing.headers.set(HeaderName::Supported, "path, outbound");
+                }
+                listing
+            }
             Err(response) => response,
         };
         let change = match (before, self.is_registered(extension)) {
@@ -136,7 +162,11 @@ impl Registrar {
                 let mut new = old;
                 for contact in contacts {
                     let lasts = self.lasts(&contact, headers.expires())?;
-                    let known = new.iter().position(|binding| is_same_contact(&binding.contact, &contact.uri));
+                    let outbound = Outbound::of(&contact);
+                    let known = new.iter().position(|binding| {
+                        is_same_contact(&binding.contact, &contact.uri)
+                            || (outbound.is_some() && binding.outbound == outbound)
+                    });
                     if let Some(index) = known {
                         if !in_order(&new[index]) {
                             return Err(Response::new(500));
@@ -149,7 +179,7 @@ impl Registrar {
                         }
                         let expires_at = now + lasts;
                         let call_id = call_id.to_owned();
-                        new.push(Binding { contact: contact.uri, flow, expires_at, call_id, sequence });
+                        new.push(Binding { contact: contact.uri, flow, expires_at, call_id, sequence, outbound });
                     }
                 }
                 new
@@ -188,11 +218,22 @@ impl Registrar {
         let mut response = Response::new(200);
         for binding in self.bindings.get(extension).into_iter().flatten() {
             let left = binding.expires_at.saturating_duration_since(now).as_secs_f64().ceil() as u64;
-            let contact = NameAddr::new(binding.contact.clone()).with_param("expires", Some(&left.to_string()));
+            let mut contact = NameAddr::new(binding.contact.clone()).with_param("expires", Some(&left.to_string()));
+            if let Some(Outbound { instance, reg_id }) = &binding.outbound {
+                contact =
+                    contact.with_param("+sip.instance", Some(instance)).with_param("reg-id", Some(&reg_id.to_string()));
+            }
             response.headers.add(HeaderName::Contact, contact.to_string());
         }
         response
     }
+}
+
+/// Whether a client that supports it registers a flow (RFC 5626 §6).
+fn headers_name_a_flow(request: &Request) -> bool {
+    let Ok(Contacts::List(contacts)) = request.headers.contacts() else { return false };
+    request.headers.has_item(HeaderName::Supported, "outbound")
+        && contacts.iter().any(|contact| Outbound::of(contact).is_some())
 }
 
 /// The same place for a call: user, host, port and transport (a client that changes a mere label refreshes, it does not
@@ -315,6 +356,26 @@ mod tests {
         assert!(desk.registrar.is_bound_to("1001", FlowId(2)));
         assert!(desk.registrar.handle_flow_closed(FlowId(1)).is_empty());
         assert_eq!(desk.registrar.handle_flow_closed(FlowId(2)), ["1001"]);
+    }
+
+    #[test]
+    fn phone_that_names_its_instance_takes_the_place_of_its_older_self() {
+        let mut desk = Desk::new();
+        let contact = |port: u16, instance: &str| {
+            format!("<sip:1001@10.0.0.9:{port};ob>;+sip.instance=\"<urn:uuid:{instance}>\";reg-id=1")
+        };
+        let (response, _) = desk.register(&[&contact(1, "a")], Some(60));
+        assert_eq!(response.headers.value(HeaderName::Require), None, "whoever does not ask is not told");
+        let listed = response.headers.contact().unwrap();
+        assert_eq!(listed.param("+sip.instance"), Some("\"<urn:uuid:a>\""));
+        assert_eq!(listed.param("reg-id"), Some("1"));
+        // After a crash: another port, another Call-ID.
+        desk.register(&[&contact(2, "a")], Some(60));
+        desk.register(&[&contact(3, "b")], Some(60));
+        let ports: Vec<_> = desk.registrar.contacts("1001").iter().map(|binding| binding.contact.port).collect();
+        assert_eq!(ports, [Some(3), Some(2)], "the other phone stays");
+        desk.register(&[&format!("{};expires=0", contact(2, "a"))], None);
+        assert_eq!(desk.registrar.len(), 1);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use deskline_core::flow::FlowId;
-use deskline_core::sip::user_agent::Event as SipEvent;
+use deskline_core::sip::user_agent::{Event as SipEvent, RegistrationId};
 
 use super::world::{PASSWORD, World, config};
 use crate::config::Authentication;
@@ -21,6 +21,18 @@ fn the_right_password_registers_and_keeps_registered() {
     world.seconds(3_600);
     assert!(world.exchange.is_registered("1001"), "refreshed again and again, past the life of a nonce");
     assert_eq!(world.events.len(), 1);
+}
+
+#[test]
+fn a_phone_is_told_that_its_flow_is_kept_and_takes_its_own_place_after_a_crash() {
+    let mut world = World::new(config());
+    let phone = world.add_phone("1001", PASSWORD);
+    for _ in 0..2 {
+        world.register(phone);
+        let bindings = (1..9).filter_map(|id| world.phones[phone].agent.binding(RegistrationId(id)));
+        assert!(bindings.last().is_some_and(|binding| binding.keeps_flow && binding.others.is_empty()));
+        assert_eq!(world.exchange.load().bindings, 1);
+    }
 }
 
 #[test]

@@ -9,7 +9,9 @@ use deskline_core::media::{Codec, Direction};
 use deskline_core::pii::Pii;
 use deskline_core::sdp::LocalMedia;
 use deskline_core::sdp::offer_answer;
-use deskline_core::sip::user_agent::{self, Config, Credentials, EndReason, Event as SipEvent, Identity, Invite};
+use deskline_core::sip::user_agent::{
+    self, Config, Credentials, EndReason, Event as SipEvent, Identity, Invite, Outbound,
+};
 use deskline_core::sip::{Headers, NameAddr, SessionId, Uri, UserAgent};
 
 use crate::call::{CallInfo, CallState};
@@ -300,7 +302,12 @@ impl Phone {
             destination: Destination::Flow(self.flow.id),
             flow: self.flow,
             route: Vec::new(),
-            outbound: None,
+            // As a Deskline does; there is no GRUU here, which must not matter.
+            outbound: Some(Outbound {
+                instance: format!("urn:uuid:{}", self.flow.local).into(),
+                reg_id: 1,
+                gruu: true,
+            }),
         }
     }
 
