@@ -199,6 +199,12 @@ pub struct Call {
     pub hold_next: Option<Hold>,
     /// Since when the way to the server is lost; the call goes on without signalling meanwhile.
     pub reconnecting: Option<Now>,
+    /// The socket to which its media move, while it is being opened.
+    pub next_media: Option<MediaId>,
+    /// `o=` of the description before it has a socket: of an earlier run of the program.
+    pub description: (u64, u64),
+    /// What is kept of it for the time after a crash.
+    pub kept: Option<Box<crate::workbench::recovery::Kept>>,
     /// It was found again after the program had ended unexpectedly.
     pub recovered: bool,
     /// What an INVITE told about its caller beside From.

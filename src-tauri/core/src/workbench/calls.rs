@@ -104,6 +104,9 @@ impl Workbench {
             waiting: false,
             hold_next: None,
             reconnecting: None,
+            next_media: None,
+            description: (0, 0),
+            kept: None,
             recovered: false,
             caller: Caller::default(),
             headers: Vec::new(),
@@ -254,23 +257,6 @@ impl Workbench {
         let _ = self.user_agent.hang_up(now.instant, session);
     }
 
-    /// Tells the far side of every call where we are to be found from now on: a re-INVITE with an unchanged description
-    /// (RFC 3261 §12.2.1.1, target refresh). One that is under way tells it as well.
-    pub(super) fn refresh_calls(&mut self, now: Now, line: LineId) {
-        for index in 0..self.calls.len() {
-            let call = &self.calls[index];
-            if call.line != line {
-                continue;
-            }
-            let (State::Established { hold, change: Change::None }, Some(session)) = (&call.state, call.session) else {
-                continue;
-            };
-            let Some(local) = self.local_media(index, *hold) else { continue };
-            let offer = self.offer(index, &local);
-            let _ = self.user_agent.reoffer(now.instant, session, offer);
-        }
-    }
-
     /// Ends a call from our side before it stands.
     pub(super) fn give_up(&mut self, now: Now, id: CallId, cause: EndCause) {
         let Some(index) = self.index(id) else { return };
@@ -293,10 +279,14 @@ impl Workbench {
         let foremost = self.calls.iter().all(|other| other.rank() <= call.rank());
         call.ended = Some(now);
         call.enter(now, State::Ended(end));
-        self.timers.remove(&Timer::AutoAnswer(id));
-        self.timers.remove(&Timer::RingLimit(id));
-        if let Some(media) = &call.media {
-            self.ask_media(Command::Close { id: media.id });
+        for timer in [Timer::AutoAnswer(id), Timer::RingLimit(id), Timer::Survival(id), Timer::TellAgain(id)] {
+            self.timers.remove(&timer);
+        }
+        for media in call.media.iter().map(|media| media.id).chain(call.next_media.take()) {
+            self.ask_media(Command::Close { id: media });
+        }
+        if call.kept.take().is_some() {
+            self.outputs.push_back(Output::Forget(id));
         }
         self.transfer_over(now, &call, end);
         // A call that ends beside the one that is talked to is not heard.

@@ -54,9 +54,9 @@ impl Workbench {
                     self.reoffer_answered(now, index, &body);
                 }
             }
-            Event::ReofferFailed { session, .. } => {
+            Event::ReofferFailed { session, status, .. } => {
                 if let Some(index) = self.of_session(session) {
-                    self.reoffer_failed(now, index);
+                    self.reoffer_failed(now, index, status);
                 }
             }
             Event::Info { session, content_type, body, .. } => {

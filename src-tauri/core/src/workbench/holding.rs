@@ -4,6 +4,9 @@ use super::{NoticeCode, Refusal, Workbench};
 use crate::call::{Call, CallId, Change, Hold, State};
 use crate::clock::Now;
 
+/// What stands for no answer at all (RFC 3261 §8.1.3.1).
+const NO_ANSWER: u16 = 408;
+
 impl Workbench {
     pub(super) fn hold(&mut self, now: Now, call: Option<CallId>) -> Result<(), Refusal> {
         let index = self.find(call, may_hold)?;
@@ -100,6 +103,7 @@ impl Workbench {
             Change::Retrieving => Hold::Active,
             Change::None => hold,
         };
+        self.found_call(index);
         // The answer is read with what we offered, so the state comes first.
         self.calls[index].enter(now, State::Established { hold, change: Change::None });
         if !body.is_empty() && self.take_answer(index, body).is_err() {
@@ -112,7 +116,7 @@ impl Workbench {
         self.follow_calls(now);
     }
 
-    pub(super) fn reoffer_failed(&mut self, now: Now, index: usize) {
+    pub(super) fn reoffer_failed(&mut self, now: Now, index: usize, status: u16) {
         let State::Established { hold, change } = self.calls[index].state else { return };
         let id = self.calls[index].id;
         // A far side that cannot be held while the agent speaks to another hears music all the same.
@@ -123,6 +127,10 @@ impl Workbench {
         self.run_media(index);
         self.follow_calls(now);
         self.touch();
+        if status == NO_ANSWER {
+            return self.unheard(now, index);
+        }
+        self.found_call(index);
         // Without a change it was no more than a refresh: see `refresh_calls`.
         if change != Change::None {
             self.notify(now, NoticeCode::HoldRefused);

@@ -16,11 +16,13 @@ pub struct Line {
     pub id: LineId,
     pub account: Account,
     pub registration: Registration,
+    /// As soon as the server has answered, the far sides of its calls are told where we are.
+    pub(super) calls_to_refresh: bool,
 }
 
 impl Line {
     pub(super) const fn new(id: LineId, account: Account) -> Self {
-        Self { id, account, registration: Registration::Offline { failure: None } }
+        Self { id, account, registration: Registration::Offline { failure: None }, calls_to_refresh: false }
     }
 }
 

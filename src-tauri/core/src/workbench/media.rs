@@ -79,9 +79,13 @@ impl Workbench {
         }
     }
 
-    fn open_spare(&mut self, local: IpAddr) {
+    pub(super) fn next_media_id(&mut self) -> MediaId {
         self.media.next += 1;
-        let id = MediaId(self.media.next);
+        MediaId(self.media.next)
+    }
+
+    fn open_spare(&mut self, local: IpAddr) {
+        let id = self.next_media_id();
         self.media.spare = Spare::Opening { id, local };
         self.ask_media(Command::Open { id, local });
     }
@@ -96,6 +100,8 @@ impl Workbench {
                 if matches!(self.media.spare, Spare::Opening { id: ours, .. } if ours == id) {
                     self.media.spare = Spare::Open { id, address };
                     self.socket_opened(now);
+                } else {
+                    self.media_moved(now, id, Some(address));
                 }
             }
             core_media::Event::OpenFailed { id, .. } => {
@@ -104,6 +110,8 @@ impl Workbench {
                 {
                     self.media.spare = Spare::Failed { local };
                     self.socket_failed(now);
+                } else if self.media_moved(now, id, None) {
+                    // The old socket has to do.
                 } else if let Some(call) = self.of_media(id).map(|call| call.id) {
                     // The socket was there, but no stream can be made on it.
                     self.give_up(now, call, EndCause::MediaFailed);

@@ -11,6 +11,7 @@ mod incoming;
 mod line;
 mod media;
 mod outside;
+pub mod recovery;
 mod sign_in;
 mod sounds;
 pub mod target;
@@ -46,6 +47,8 @@ pub struct Config {
     pub codecs: Vec<Codec>,
     /// Answer incoming calls by ourselves after that time.
     pub auto_answer: Option<Duration>,
+    /// What names this installation for as long as it lives: `urn:uuid:…` (RFC 5626 §4.1).
+    pub instance: Option<String>,
     /// 32 bytes of the system's randomness.
     pub seed: [u8; 32],
 }
@@ -73,6 +76,14 @@ pub enum Input<'a> {
         code: FailureCode,
     },
     FlowDown {
+        flow: FlowId,
+    },
+    /// The machine's addresses have changed; those flows lead nowhere any more.
+    AddressChanged {
+        moved: &'a [FlowId],
+    },
+    /// The server's side of a NAT sees us elsewhere than before.
+    MappedAddressChanged {
         flow: FlowId,
     },
     /// No connection to the address could be had, or the one there has ended.
@@ -182,6 +193,10 @@ pub enum Output {
     Media(core_media::Command),
     /// A call has ended: write it down.
     Record(Box<Call>),
+    /// A call that stands has changed: keep this, in place of what was kept of it before, for the time after a crash.
+    Keep(Box<recovery::Kept>),
+    /// The call has ended in good order.
+    Forget(CallId),
     Telemetry(telemetry::Event),
     Edge(Edge),
     Outcome {
@@ -340,6 +355,12 @@ enum Timer {
     RingLimit(CallId),
     /// The busy tone has been heard long enough.
     ToneOff,
+    /// This call has been without signalling for too long.
+    Survival(CallId),
+    /// Tell the far side of this call once more where we are.
+    TellAgain(CallId),
+    /// Note that the calls are alive.
+    Heartbeat,
 }
 
 /// One agent needs a handful of sessions; whoever floods us fills no more than this.
@@ -365,6 +386,10 @@ pub struct Workbench {
     outside: outside::Outside,
     timers: BTreeMap<Timer, Instant>,
     outputs: VecDeque<Output>,
+    /// What an earlier run has left of its calls.
+    kept: Vec<recovery::Kept>,
+    /// The moment of the last input.
+    last_seen: Now,
     ids: Ids,
     rev: u64,
 }
@@ -382,7 +407,12 @@ struct Ids {
 impl Workbench {
     pub fn new(now: Now, config: Config) -> Self {
         let mut user_agent = UserAgent::new(
-            user_agent::Config { product: config.product.clone(), ..user_agent::Config::default() },
+            user_agent::Config {
+                product: config.product.clone(),
+                // Whether a call outlives a far side that says nothing is decided here: see `recovery`.
+                calls: user_agent::CallRules { silence: user_agent::Silence::Reported, ..Default::default() },
+                ..user_agent::Config::default()
+            },
             config.seed,
         );
         user_agent.set_limits(LIMITS);
@@ -401,6 +431,8 @@ impl Workbench {
             outside: outside::Outside::default(),
             timers: BTreeMap::new(),
             outputs: VecDeque::new(),
+            kept: Vec::new(),
+            last_seen: now,
             ids: Ids::default(),
             rev: 0,
             config,
@@ -409,6 +441,7 @@ impl Workbench {
 
     /// Takes one input. Drain [`Self::poll_output`] before the next.
     pub fn handle(&mut self, now: Now, input: Input<'_>) {
+        self.watch_clocks(now);
         match input {
             Input::Command { ticket, command } => {
                 let outcome = self.command(now, command);
@@ -418,6 +451,8 @@ impl Workbench {
             Input::FlowUp { connect, flow } => self.flow_up(now, connect, flow),
             Input::ConnectFailed { connect, code } => self.connect_failed(now, connect, code),
             Input::FlowDown { flow } => self.flow_down(now, flow),
+            Input::AddressChanged { moved } => self.address_changed(now, moved),
+            Input::MappedAddressChanged { flow } => self.mapped_address_changed(now, flow),
             Input::Unsent { transport, address } => {
                 self.user_agent.handle_unsent(now.instant, transport, address);
             }
@@ -428,6 +463,7 @@ impl Workbench {
         self.fire_timers(now);
         self.user_agent.handle_timeout(now.instant);
         self.drain_user_agent(now);
+        self.keep_calls(now);
         self.close_lingering();
     }
 
@@ -586,6 +622,10 @@ impl Workbench {
                 }
                 Timer::RingLimit(call) => self.rung_out(now, call),
                 Timer::ToneOff => self.tone(None),
+                Timer::Survival(call) => self.lost_for_good(now, call),
+                Timer::TellAgain(call) => self.refresh_call(now, call),
+                // What every input brings about: see `keep_calls`.
+                Timer::Heartbeat => {}
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::clock::Now;
 use crate::flow::{Destination, Flow, FlowId};
 use crate::pii::Pii;
 use crate::sip::NameAddr;
-use crate::sip::user_agent::{Identity, RegistrationId};
+use crate::sip::user_agent::{Identity, Outbound, RegistrationId};
 use crate::telemetry;
 
 /// What we ask the registrar for.
@@ -261,7 +261,12 @@ impl Workbench {
             _ => {
                 let account = &self.lines[index].account;
                 let registrar = account.registrar();
-                let identity = identity(account, flow);
+                let mut identity = identity(account, flow);
+                identity.outbound = self.config.instance.as_deref().map(|instance| Outbound {
+                    instance: instance.into(),
+                    reg_id: 1,
+                    gruu: false,
+                });
                 let registration = self.user_agent.register(now.instant, identity, registrar, EXPIRES);
                 self.lines[index].registration = Registration::Registering { id: registration, flow };
             }
@@ -308,7 +313,12 @@ impl Workbench {
             Registration::Registering { flow, .. } => (true, flow),
             Registration::Restoring { flow: Some(flow), .. } => (false, flow),
             // A refresh.
-            _ => return,
+            _ => {
+                if std::mem::take(&mut self.lines[index].calls_to_refresh) {
+                    self.refresh_calls(now, id);
+                }
+                return;
+            }
         };
         self.lines[index].registration = Registration::Registered { id: registration, flow, since: now };
         self.timers.remove(&Timer::SignInGuard(id));
@@ -327,6 +337,9 @@ impl Workbench {
             }
         }
         self.edge(Edge::Registered(id));
+        if first {
+            self.recover_calls(now, id);
+        }
     }
 
     pub(super) fn registration_failed(
@@ -417,6 +430,10 @@ impl Workbench {
         self.restoring(now, id, failure, false);
         if let Some(Registration::Restoring { attempt, .. }) = self.line(id).map(|line| &line.registration) {
             let pause = RECONNECT_FIRST.saturating_mul(1 << (*attempt).min(6)).min(RECONNECT_LIMIT);
+            // Between half of it and all: a thousand clients of a server that restarts do not come at once.
+            let spread =
+                self.user_agent.back_off(1).as_secs_f64() / crate::sip::registration::back_off(1).as_secs_f64();
+            let pause = pause.mul_f64(spread.clamp(0.5, 1.0));
             self.timers.insert(Timer::Reconnect(id), now.instant + pause);
         }
     }
@@ -437,6 +454,9 @@ impl Workbench {
                 self.move_agent(now, agent::Input::RegistrationLost);
             }
             self.edge(Edge::RegistrationFailed(id, failure));
+        }
+        if failure.status.is_none() {
+            self.lose_calls(now, id);
         }
         self.touch();
     }

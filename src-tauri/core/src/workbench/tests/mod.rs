@@ -2,15 +2,18 @@
 #![allow(clippy::unwrap_used)]
 
 mod hold;
+mod identity;
 mod inbound;
 mod outbound;
 mod outside;
 mod random;
+mod recovery;
 mod registration;
+mod several;
 mod tracking;
 mod transfer;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -50,6 +53,8 @@ struct Bench {
     media: Vec<core_media::Command>,
     edges: Vec<Edge>,
     records: Vec<Call>,
+    /// What would be left of calls after a crash.
+    kept: BTreeMap<CallId, crate::workbench::recovery::Kept>,
     telemetry: Vec<telemetry::Event>,
     outcome: Option<Result<Done, Refusal>>,
     connects: Vec<ConnectId>,
@@ -59,6 +64,8 @@ struct Bench {
     wire: VecDeque<(bool, u16, Vec<u8>)>,
     /// The desk's port of the connection made last; each gets its own.
     port: u16,
+    /// The desk's address of that connection.
+    local: [u8; 4],
     /// The desk's ports that are closed.
     closed: BTreeSet<u16>,
     /// What becomes of a request for an RTP socket.
@@ -113,8 +120,13 @@ impl Bench {
     fn new() -> Self {
         let start = Instant::now();
         let now = Now { instant: start, unix_ms: 1_700_000_000_000 };
-        let config =
-            Config { product: "Test".into(), codecs: vec![Codec::Opus, Codec::Pcmu], auto_answer: None, seed: [1; 32] };
+        let config = Config {
+            product: "Test".into(),
+            codecs: vec![Codec::Opus, Codec::Pcmu],
+            auto_answer: None,
+            instance: None,
+            seed: [1; 32],
+        };
         let far = UserAgent::new(
             ua::Config { product: "Far".into(), application_methods: vec![Method::Register], ..ua::Config::default() },
             [2; 32],
@@ -128,12 +140,14 @@ impl Bench {
             media: Vec::new(),
             edges: Vec::new(),
             records: Vec::new(),
+            kept: BTreeMap::new(),
             telemetry: Vec::new(),
             outcome: None,
             connects: Vec::new(),
             far_events: Vec::new(),
             wire: VecDeque::new(),
             port: 5069,
+            local: [127, 0, 0, 1],
             closed: BTreeSet::new(),
             sockets: Sockets::Open,
             withheld: Vec::new(),
@@ -193,7 +207,7 @@ impl Bench {
 
     /// The desk's newest flow.
     fn flow(&self) -> Flow {
-        flow(self.port, FAR)
+        Flow { local: SocketAddr::from((self.local, self.port)), ..flow(self.port, FAR) }
     }
 
     /// The desk's newest flow breaks.
@@ -281,9 +295,9 @@ impl Bench {
                 self.closed.insert(u16::try_from(id >> 16).unwrap());
             }
             Output::Media(command) => {
-                if let core_media::Command::Open { id, .. } = command {
+                if let core_media::Command::Open { id, local } = command {
                     match self.sockets {
-                        Sockets::Open => self.opened(id),
+                        Sockets::Open => self.opened_at(id, local),
                         Sockets::Withheld => self.withheld.push(id),
                         Sockets::Fail => {
                             let failed = core_media::Event::OpenFailed { id, reason: String::new() };
@@ -296,6 +310,8 @@ impl Bench {
                 self.media.push(command);
             }
             Output::Record(call) => self.records.push(*call),
+            Output::Keep(kept) => drop(self.kept.insert(kept.id, *kept)),
+            Output::Forget(id) => drop(self.kept.remove(&id)),
             Output::Telemetry(event) => self.telemetry.push(event),
             Output::Edge(edge) => self.edges.push(edge),
             Output::Outcome { outcome, .. } => self.outcome = Some(outcome),
@@ -303,7 +319,11 @@ impl Bench {
     }
 
     fn opened(&mut self, id: core_media::MediaId) {
-        let address = SocketAddr::from(([127, 0, 0, 1], 20_000 + u16::try_from(id.0 % 10_000).unwrap() * 2));
+        self.opened_at(id, self.local.into());
+    }
+
+    fn opened_at(&mut self, id: core_media::MediaId, local: std::net::IpAddr) {
+        let address = SocketAddr::from((local, 20_000 + u16::try_from(id.0 % 10_000).unwrap() * 2));
         self.desk.handle(self.now, Input::Media(core_media::Event::Opened { id, address }));
     }
 
