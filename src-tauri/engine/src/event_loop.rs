@@ -32,6 +32,9 @@ use crate::translation::{event, failure_code, refused};
 /// How long the program waits for the server when it ends.
 const FAREWELL: Duration = Duration::from_millis(1_500);
 
+/// How long the start of the program waits for what an earlier run has left of its calls.
+const STORE_PATIENCE: Duration = Duration::from_secs(3);
+
 type Answer<T> = oneshot::Sender<Result<T, Error>>;
 
 /// What front ends ask of the loop.
@@ -99,10 +102,13 @@ impl EventLoop {
     fn new(config: EngineConfig) -> Result<(Self, Inputs, watch::Receiver<Arc<Snapshot>>), StartError> {
         let mut seed = [0; 32];
         let mut session = [0; 8];
+        let mut instance = [0; 16];
         getrandom::fill(&mut seed)
             .and_then(|()| getrandom::fill(&mut session))
+            .and_then(|()| getrandom::fill(&mut instance))
             .map_err(|error| StartError::Randomness(error.to_string()))?;
-        let settings = Settings::from_value(config.settings.load());
+        let mut settings = Settings::from_value(config.settings.load());
+        let (instance, is_new_instance) = settings.instance(instance);
         let location = config.data.map_or(Location::Memory, |folder| Location::File(folder.join("deskline.sqlite")));
         let (store, store_events) = Store::open(location).map_err(StartError::Thread)?;
         let (mut net, net_events) = Net::new();
@@ -135,6 +141,7 @@ impl EventLoop {
                 product: format!("Deskline/{}", config.version),
                 codecs,
                 auto_answer: config.auto_answer,
+                instance: Some(instance),
                 seed,
             },
         );
@@ -164,11 +171,18 @@ impl EventLoop {
             shown_rev: 0,
             farewell: None,
         };
+        if is_new_instance {
+            this.save_settings();
+        }
         this.settle();
         Ok((this, Inputs { net: net_events, media: media_events, store: store_events }, snapshot))
     }
 
     async fn run(mut self, mut inputs: Inputs, mut requests: mpsc::UnboundedReceiver<Request>) {
+        // Before anybody can sign in.
+        if let Ok(Ok(Ok(kept))) = tokio::time::timeout(STORE_PATIENCE, self.store.kept_calls()).await {
+            self.workbench.remember(kept);
+        }
         // Once nobody is left who could ask, only the farewell is waited for.
         let mut orphaned = false;
         loop {
@@ -344,7 +358,8 @@ impl EventLoop {
     /// Signed out, and every session is over: REGISTER, and BYE or CANCEL, have been answered.
     fn is_signed_out(&self) -> bool {
         let (sessions, ..) = self.workbench.load();
-        sessions == 0 && matches!(self.workbench.registration(), workbench::Registration::Offline { .. })
+        let offline = |line: &workbench::Line| matches!(line.registration, workbench::Registration::Offline { .. });
+        sessions == 0 && self.workbench.lines().iter().all(offline)
     }
 
     fn net_event(&mut self, event: NetEvent) {
@@ -356,7 +371,13 @@ impl EventLoop {
             NetEvent::Up { flow, connect: Some(connect) } => {
                 self.workbench.handle(now, Input::FlowUp { connect: workbench::ConnectId(connect.0), flow });
             }
-            NetEvent::AddressChanged { .. } | NetEvent::MappedAddressChanged { .. } => {}
+            NetEvent::AddressChanged { moved } => {
+                tracing::info!(moved = moved.len(), "the machine's addresses have changed");
+                self.workbench.handle(now, Input::AddressChanged { moved: &moved });
+            }
+            NetEvent::MappedAddressChanged { flow, .. } => {
+                self.workbench.handle(now, Input::MappedAddressChanged { flow });
+            }
             // A peer's own flow: nothing is to be done before it says something.
             NetEvent::Up { connect: None, .. } => {}
             NetEvent::Down { flow, peer, reason } => {
@@ -424,6 +445,8 @@ impl EventLoop {
                     drop(self.store.save_call(records::record(&call, line.map(|line| &line.account))));
                     self.call_list_rev += 1;
                 }
+                Output::Keep(kept) => self.store.keep_call(&kept),
+                Output::Forget(call) => self.store.forget_call(call),
                 Output::Telemetry(event) => self.store.append_telemetry(self.tracker.event(&event, now())),
                 Output::Edge(edge) => edges.push(edge),
                 Output::Outcome { ticket, outcome } => {

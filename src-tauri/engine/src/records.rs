@@ -5,7 +5,8 @@ use deskline_core::call::{Call, State};
 use deskline_core::clock::Now;
 use deskline_core::pii::Pii;
 use deskline_core::telemetry::{self, Value};
-use deskline_ipc::snapshot::{CallEnd, EndCause};
+use deskline_ipc::snapshot::{CallDetails, CallEnd, Caller, EndCause};
+use deskline_ipc::view;
 
 use crate::store::{CallRecord, TelemetryEvent};
 
@@ -32,7 +33,19 @@ pub(crate) fn record(call: &Call, account: Option<&Account>) -> CallRecord {
         note: None,
         transport: account.and_then(|account| account.server.transport).map(|transport| transport.to_string()),
         codec: call.codec().map(|codec| codec.name().to_owned()),
+        details: details(call),
     }
+}
+
+/// What the INVITE told beside From; nothing where it told nothing.
+fn details(call: &Call) -> Option<Pii<String>> {
+    let caller = view::caller(&call.caller);
+    let headers = view::headers(call);
+    if caller == Caller::default() && headers.is_empty() && call.referred_by.is_none() {
+        return None;
+    }
+    let details = CallDetails { caller, headers, referred_by: call.referred_by.as_ref().map(|by| by.expose().clone()) };
+    serde_json::to_string(&details).ok().map(Pii::new)
 }
 
 /// Gives tracking events what all of them carry: `from`, the time, and the session of this run of the program. (The

@@ -39,6 +39,8 @@ pub struct Settings {
     pub account: Option<Account>,
     pub after_call_work: AfterCallWork,
     pub codecs: Codecs,
+    /// What names this installation to servers (RFC 5626 §4.1): `urn:uuid:…`. Made at the first start.
+    pub instance: Option<String>,
     /// What a newer program has saved: kept for it.
     other: Map<String, Value>,
 }
@@ -142,8 +144,21 @@ impl Settings {
             codecs: take(&mut map, "codecs")
                 .filter(|codecs: &Vec<String>| !codecs.is_empty())
                 .map_or(defaults.codecs, Codecs),
+            instance: take(&mut map, "instance").filter(|instance: &String| is_instance(instance)),
             other: map,
         }
+    }
+
+    /// The name of this installation; a new one where there is none, and whether it is new.
+    pub fn instance(&mut self, random: [u8; 16]) -> (String, bool) {
+        let is_new = self.instance.is_none();
+        let mut octets = random;
+        // RFC 4122 §4.4: version 4, variant 1.
+        octets[6] = octets[6] & 0x0f | 0x40;
+        octets[8] = octets[8] & 0x3f | 0x80;
+        let hex = |range: std::ops::Range<usize>| octets[range].iter().map(|o| format!("{o:02x}")).collect::<String>();
+        let fresh = || format!("urn:uuid:{}-{}-{}-{}-{}", hex(0..4), hex(4..6), hex(6..8), hex(8..10), hex(10..16));
+        (self.instance.get_or_insert_with(fresh).clone(), is_new)
     }
 
     pub fn to_value(&self) -> Value {
@@ -164,10 +179,16 @@ impl Settings {
             "account": self.account.as_ref().map(Account::to_value),
             "after_call_work_seconds": self.after_call_work.seconds,
             "codecs": self.codecs.0,
+            "instance": self.instance,
         });
         map.extend(into_map(Some(own)));
         Value::Object(map)
     }
+}
+
+fn is_instance(text: &str) -> bool {
+    text.strip_prefix("urn:uuid:")
+        .is_some_and(|uuid| uuid.len() == 36 && uuid.chars().all(|c| c.is_ascii_hexdigit() || c == '-'))
 }
 
 impl Account {
@@ -372,6 +393,7 @@ mod tests {
             }),
             after_call_work: AfterCallWork { seconds: 0 },
             codecs: Codecs(vec!["PCMA".to_owned()]),
+            instance: Some("urn:uuid:00000000-0000-4000-8000-000000000001".to_owned()),
             other: Map::new(),
         }
     }

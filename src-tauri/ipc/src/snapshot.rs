@@ -243,6 +243,24 @@ pub struct CallRecord {
     pub answered_ms: Option<i64>,
     pub ended_ms: i64,
     pub end: CallEnd,
+    /// What the INVITE told beside From.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub details: Option<CallDetails>,
+}
+
+/// What an INVITE told of its caller, and the application's headers in it.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct CallDetails {
+    pub caller: Caller,
+    pub headers: Vec<Header>,
+    pub referred_by: Option<String>,
+}
+
+impl std::fmt::Debug for CallDetails {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CallDetails").field("caller", &self.caller).finish_non_exhaustive()
+    }
 }
 
 impl std::fmt::Debug for CallRecord {

@@ -58,6 +58,7 @@ pub fn generate() -> String {
         snapshot::NoticeLevel,
         snapshot::NoticeCode,
         snapshot::CallRecord,
+        snapshot::CallDetails,
         snapshot::CallPage,
         event::Event,
         command::Nothing,

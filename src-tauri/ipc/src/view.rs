@@ -153,11 +153,7 @@ pub fn call(workbench: &Workbench, call: &call::Call) -> Call {
         reconnecting: call.reconnecting.is_some(),
         recovered: call.recovered,
         caller: caller(&call.caller),
-        headers: call
-            .headers
-            .iter()
-            .map(|field| Header { name: field.name.clone(), value: shown(&field.value) })
-            .collect(),
+        headers: headers(call),
         referred_by: call.referred_by.as_ref().map(shown),
         transfer: call.transfer.as_ref().map(|transfer| CallTransfer {
             state: transfer.state.into(),
@@ -167,6 +163,12 @@ pub fn call(workbench: &Workbench, call: &call::Call) -> Call {
         consults: call.consults.map(|id| id.to_string()),
         allowed: call_actions(workbench, call),
     }
+}
+
+/// The application's headers of a call's INVITE.
+pub fn headers(call: &call::Call) -> Vec<Header> {
+    let header = |field: &call::Field| Header { name: field.name.clone(), value: field.value.expose().clone() };
+    call.headers.iter().map(header).collect()
 }
 
 /// What the server told of a caller, as it is shown.

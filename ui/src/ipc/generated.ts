@@ -341,7 +341,16 @@ export type NoticeCode = "microphone_missing" | "microphone_busy" | "microphone_
 /**
  * One row of the call list.
  */
-export type CallRecord = { id: number, direction: CallDirection, number: string, name: string | null, started_ms: number, answered_ms: number | null, ended_ms: number, end: CallEnd, };
+export type CallRecord = { id: number, direction: CallDirection, number: string, name: string | null, started_ms: number, answered_ms: number | null, ended_ms: number, end: CallEnd, 
+/**
+ * What the INVITE told beside From.
+ */
+details?: CallDetails, };
+
+/**
+ * What an INVITE told of its caller, and the application's headers in it.
+ */
+export type CallDetails = { caller: Caller, headers: Array<Header>, referred_by: string | null, };
 
 export type CallPage = { calls: Array<CallRecord>, 
 /**

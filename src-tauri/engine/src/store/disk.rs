@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use deskline_core::pii::Pii;
+use deskline_core::workbench::recovery::Kept;
 use deskline_ipc::snapshot::{CallDirection, CallEnd, EndCause};
 use rusqlite::{Connection, ErrorCode, Row, named_params, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::record::{CallPage, CallQuery, CallRecord, TelemetryEvent, TelemetryQuery, TelemetryRecord};
-use super::{Location, StoreError, schema};
+use super::{Location, StoreError, kept, schema};
 
 /// Tracking events that are kept at most; the oldest go first.
 const TELEMETRY_KEPT: i64 = 100_000;
@@ -50,15 +51,15 @@ impl Disk {
     pub(super) fn save_call(&self, call: &CallRecord) -> Result<i64, StoreError> {
         let mut statement = self.connection.prepare_cached(
             "INSERT INTO calls (call_id, direction, number, name, started_ms, answered_ms, ended_ms,
-                                end_cause, end_status, end_text, account, note, transport, codec)
+                                end_cause, end_status, end_text, account, note, transport, codec, details)
              VALUES (:call_id, :direction, :number, :name, :started_ms, :answered_ms, :ended_ms,
-                     :end_cause, :end_status, :end_text, :account, :note, :transport, :codec)
+                     :end_cause, :end_status, :end_text, :account, :note, :transport, :codec, :details)
              ON CONFLICT (call_id) DO UPDATE SET
                 direction = excluded.direction, number = excluded.number, name = excluded.name,
                 started_ms = excluded.started_ms, answered_ms = excluded.answered_ms, ended_ms = excluded.ended_ms,
                 end_cause = excluded.end_cause, end_status = excluded.end_status, end_text = excluded.end_text,
                 account = excluded.account, note = coalesce(excluded.note, note),
-                transport = excluded.transport, codec = excluded.codec
+                transport = excluded.transport, codec = excluded.codec, details = excluded.details
              RETURNING id",
         )?;
         let id = statement.query_row(
@@ -77,6 +78,7 @@ impl Disk {
                 ":note": call.note.as_ref().map(Pii::expose),
                 ":transport": call.transport,
                 ":codec": call.codec,
+                ":details": call.details.as_ref().map(Pii::expose),
             },
             |row| row.get(0),
         )?;
@@ -112,6 +114,34 @@ impl Disk {
     pub(super) fn set_note(&self, call_id: &str, note: Option<&str>) -> Result<bool, StoreError> {
         let mut statement = self.connection.prepare_cached("UPDATE calls SET note = ?2 WHERE call_id = ?1")?;
         Ok(statement.execute(params![call_id, note])? > 0)
+    }
+
+    pub(super) fn keep_call(&self, call_id: &str, kept: &str) -> Result<(), StoreError> {
+        let mut statement = self.connection.prepare_cached(
+            "INSERT INTO standing_calls (call_id, kept) VALUES (?1, ?2)
+             ON CONFLICT (call_id) DO UPDATE SET kept = excluded.kept",
+        )?;
+        statement.execute(params![call_id, kept])?;
+        Ok(())
+    }
+
+    pub(super) fn forget_call(&self, call_id: &str) -> Result<(), StoreError> {
+        self.connection.prepare_cached("DELETE FROM standing_calls WHERE call_id = ?1")?.execute([call_id])?;
+        Ok(())
+    }
+
+    /// What cannot be read is of no use to anybody and goes.
+    pub(super) fn kept_calls(&self) -> Result<Vec<Kept>, StoreError> {
+        let mut statement = self.connection.prepare("SELECT call_id, kept FROM standing_calls LIMIT 64")?;
+        let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+        let mut calls = Vec::new();
+        for (call_id, text) in rows.collect::<Result<Vec<_>, _>>()? {
+            match kept::from_text(&text) {
+                Some(kept) => calls.push(kept),
+                None => self.forget_call(&call_id)?,
+            }
+        }
+        Ok(calls)
     }
 
     /// All or none of them.
@@ -221,6 +251,7 @@ fn call(row: &Row<'_>) -> rusqlite::Result<CallRecord> {
         note: private("note")?,
         transport: row.get("transport")?,
         codec: row.get("codec")?,
+        details: private("details")?,
     })
 }
 

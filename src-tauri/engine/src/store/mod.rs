@@ -5,6 +5,7 @@
 //! and a new one begun.
 
 mod disk;
+mod kept;
 mod record;
 mod schema;
 #[cfg(test)]
@@ -18,6 +19,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
+use deskline_core::call::CallId;
+use deskline_core::pii::Pii;
+use deskline_core::workbench::recovery::Kept;
 use tokio::sync::mpsc as async_mpsc;
 use tokio::sync::oneshot;
 
@@ -93,6 +97,21 @@ impl Store {
     /// it waits in memory.
     pub fn save_call(&self, call: CallRecord) -> Answer<i64> {
         self.ask(|answer| Command::SaveCall(Box::new(call), answer))
+    }
+
+    /// Keeps a call that stands, in place of what was kept of it before: for the time after a crash.
+    pub fn keep_call(&self, call: &Kept) {
+        self.tell(Command::KeepCall { call_id: call.id.to_string(), kept: Pii::new(kept::to_text(call)) });
+    }
+
+    /// The call has ended in good order.
+    pub fn forget_call(&self, call: CallId) {
+        self.tell(Command::ForgetCall(call.to_string()));
+    }
+
+    /// The calls that an earlier run of the program has left standing.
+    pub fn kept_calls(&self) -> Answer<Vec<Kept>> {
+        self.ask(Command::KeptCalls)
     }
 
     /// Calls, newest first.

@@ -26,6 +26,8 @@ pub struct CallRecord {
     pub note: Option<Pii<String>>,
     pub transport: Option<String>,
     pub codec: Option<String>,
+    /// What the INVITE told beside From: caller, headers, referred_by; JSON.
+    pub details: Option<Pii<String>>,
 }
 
 impl From<CallRecord> for deskline_ipc::snapshot::CallRecord {
@@ -39,6 +41,7 @@ impl From<CallRecord> for deskline_ipc::snapshot::CallRecord {
             answered_ms: record.answered_ms,
             ended_ms: record.ended_ms,
             end: record.end,
+            details: record.details.and_then(|details| serde_json::from_str(details.expose()).ok()),
         }
     }
 }

@@ -4,7 +4,8 @@ use rusqlite::{Connection, TransactionBehavior};
 
 /// Each step takes the file from the version of its index to the next (`PRAGMA user_version`). Steps only ever add, and
 /// never change once released: so an older program can go on with a newer file.
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
     CREATE TABLE calls (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         call_id TEXT NOT NULL UNIQUE,
@@ -32,7 +33,15 @@ const STEPS: &[&str] = &["
         delivered INTEGER NOT NULL DEFAULT 0
     );
     CREATE INDEX telemetry_undelivered ON telemetry (seq) WHERE delivered = 0;
-"];
+",
+    "
+    ALTER TABLE calls ADD COLUMN details TEXT;
+    CREATE TABLE standing_calls (
+        call_id TEXT PRIMARY KEY,
+        kept TEXT NOT NULL
+    );
+",
+];
 
 /// Brings the file up to date, all or nothing.
 pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {

@@ -26,6 +26,7 @@ fn call(n: i64, number: &str) -> CallRecord {
         note: None,
         transport: Some("UDP".to_owned()),
         codec: Some("opus".to_owned()),
+        details: Some(Pii::new("{}".to_owned())),
     }
 }
 
@@ -338,4 +339,40 @@ fn nothing_private_is_shown() {
     tracked.params = json!({"phone": "13800138000"});
     let shown = format!("{record:?} {:?} {tracked:?}", search("13800138000"));
     assert!(!shown.contains("138") && !shown.contains("secret") && !shown.contains("1001"), "{shown}");
+}
+
+#[test]
+fn standing_calls_outlive_a_process_that_says_nothing_any_more() {
+    use deskline_core::call::{CallId, Direction, Hold};
+    use deskline_core::workbench::recovery::Kept;
+
+    let kept = |id: u64, seen_ms: i64| Kept {
+        id: CallId(id),
+        account: Pii::new("sip:1001@pbx".to_owned()),
+        direction: Direction::Outbound,
+        number: Pii::new("13800138000".to_owned()),
+        name: Some(Pii::new("林晓雨".to_owned())),
+        hold: Hold::Held,
+        started_ms: 1,
+        answered_ms: 2,
+        seen_ms,
+        description: (1_700_000_000_001, 3),
+        dialog: Pii::new("dialog 1\nrole: caller\n".to_owned()),
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("calls.sqlite");
+    let (store, _events) = file(&path);
+    store.keep_call(&kept(1, 10));
+    store.keep_call(&kept(2, 10));
+    store.keep_call(&kept(1, 20));
+    store.forget_call(CallId(2));
+    assert_eq!(wait(store.kept_calls()).unwrap(), [kept(1, 20)], "the newest of each");
+    // The first store is still open: as if its process had been killed.
+    let (second, _events) = file(&path);
+    assert_eq!(wait(second.kept_calls()).unwrap(), [kept(1, 20)]);
+    drop((store, second));
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection.execute("UPDATE standing_calls SET kept = 'spoilt'", []).unwrap();
+    let (third, _events) = file(&path);
+    assert!(wait(third.kept_calls()).unwrap().is_empty());
 }

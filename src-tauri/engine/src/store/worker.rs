@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use deskline_core::pii::Pii;
+use deskline_core::workbench::recovery::Kept;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
@@ -16,6 +18,9 @@ type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
 pub(super) enum Command {
     SaveCall(Box<CallRecord>, Reply<i64>),
+    KeepCall { call_id: String, kept: Pii<String> },
+    ForgetCall(String),
+    KeptCalls(Reply<Vec<Kept>>),
     Calls(CallQuery, Reply<CallPage>),
     SetNote { call_id: String, note: Option<String>, answer: Reply<bool> },
     AppendTelemetry(TelemetryEvent),
@@ -104,6 +109,12 @@ impl Worker {
         // An answer that nobody waits for any more is dropped.
         match command {
             Command::SaveCall(call, answer) => drop(answer.send(self.save_call(*call))),
+            // What cannot be written now is written with the next sign of life.
+            Command::KeepCall { call_id, kept } => {
+                drop(self.with_disk(|disk| disk.keep_call(&call_id, kept.expose())));
+            }
+            Command::ForgetCall(call_id) => drop(self.with_disk(|disk| disk.forget_call(&call_id))),
+            Command::KeptCalls(answer) => drop(answer.send(self.with_disk(Disk::kept_calls))),
             Command::Calls(query, answer) => drop(answer.send(self.list(&query))),
             Command::SetNote { call_id, note, answer } => drop(answer.send(self.set_note(&call_id, note))),
             Command::AppendTelemetry(event) => {
