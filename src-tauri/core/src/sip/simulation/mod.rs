@@ -13,6 +13,7 @@ mod messages;
 mod outbound;
 mod peer;
 mod registrar;
+mod reliable;
 mod replies;
 mod requests;
 mod restoring;
