@@ -12,6 +12,7 @@ mod loss;
 mod messages;
 mod outbound;
 mod peer;
+mod refreshing;
 mod registrar;
 mod reliable;
 mod replies;
@@ -22,6 +23,7 @@ mod storm;
 mod subscriptions;
 mod timers;
 mod transfer;
+mod updating;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -286,8 +286,9 @@ impl Session {
     ) -> Option<TransactionId> {
         let client = stack.transactions.client(refused)?;
         let (purpose, destination, number) = (client.purpose, client.intended, client.highest_cseq + 1);
-        let mut request = stripped(client.request.clone());
+        let mut request = client.request.clone();
         change(&mut request);
+        let mut request = stripped(request);
         request.headers.set(HeaderName::CSeq, CSeq { seq: number, method: Method::Invite }.to_string());
         self.authentication.authorise(&mut request, &mut stack.random);
         let destination = match request.headers.value(HeaderName::Route) {
