@@ -189,18 +189,29 @@ impl HeaderName {
     pub const fn is_protocol(self) -> bool {
         matches!(
             self,
-            Self::Authorization
+            Self::Allow
+                | Self::Authorization
                 | Self::CSeq
                 | Self::CallId
                 | Self::Contact
+                | Self::ContentEncoding
                 | Self::ContentLength
                 | Self::ContentType
                 | Self::From
                 | Self::MaxForwards
+                | Self::MinSe
                 | Self::ProxyAuthorization
+                | Self::ProxyRequire
+                | Self::RAck
+                | Self::RSeq
                 | Self::RecordRoute
+                | Self::Require
                 | Self::Route
+                | Self::SessionExpires
+                | Self::Supported
+                | Self::Timestamp
                 | Self::To
+                | Self::Unsupported
                 | Self::Via
         )
     }

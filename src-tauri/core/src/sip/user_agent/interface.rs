@@ -406,7 +406,7 @@ pub enum Error {
     Unknown,
     #[error("the session is {0}: that is not possible now")]
     WrongState(&'static str),
-    #[error("header {0:?} may not be set by the application, or holds a line break")]
+    #[error("header {0:?} may not be set by the application, holds a line break, or is one too many")]
     Header(String),
     #[error("the message is too large")]
     TooLarge,

@@ -252,7 +252,8 @@ impl UserAgent {
     /// # Errors
     /// [`Error::Header`] for a header that is not the application's to set, [`Error::Full`] beyond [`Limits`].
     pub fn invite(&mut self, now: Instant, invite: Invite) -> Result<SessionId, Error> {
-        check_headers(&invite.headers, &[])?;
+        // Replaces is required by who sends it (RFC 3891 §4).
+        check_headers(&invite.headers, &[HeaderName::Require])?;
         if self.sessions.len() >= self.stack.limits.sessions || self.stack.is_full() {
             return Err(Error::Full);
         }
@@ -521,9 +522,18 @@ impl UserAgent {
     }
 }
 
+/// What the application may add to a message: beyond, no peer would take it.
+const MAX_OWN_HEADERS: usize = 64;
+const MAX_OWN_BYTES: usize = 8 * 1024;
+
 /// The application may set no header that the protocol owns, nor smuggle one in behind a line break.
 pub(crate) fn check_headers(headers: &Headers, allowed: &[HeaderName]) -> Result<(), Error> {
-    for header in headers.iter() {
+    let mut bytes = 0;
+    for (index, header) in headers.iter().enumerate() {
+        bytes += header.name.len() + header.value.len();
+        if index >= MAX_OWN_HEADERS || bytes > MAX_OWN_BYTES {
+            return Err(Error::Header(header.name.to_owned()));
+        }
         if header.known.is_some_and(|name| name.is_protocol() && !allowed.contains(&name)) {
             return Err(Error::Header(header.name.to_owned()));
         }
