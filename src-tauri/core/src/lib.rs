@@ -9,6 +9,8 @@ pub mod agent;
 pub mod call;
 pub mod clock;
 pub mod flow;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod media;
 pub mod pii;
 pub mod platform;

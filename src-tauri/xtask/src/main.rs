@@ -4,6 +4,8 @@
 mod bench;
 #[cfg(unix)]
 mod demo;
+#[cfg(target_os = "linux")]
+mod fuzz;
 mod headless;
 mod packages;
 mod run;
@@ -24,6 +26,8 @@ usage: cargo xtask COMMAND
   run                builds Deskline and opens its window (without a display: a demonstration under Xvfb)
   test [--quick]     everything that must hold: formatting, lints, builds, all tests
   bench [--quick]    measures, beside a peer: docs/benchmarks.md
+  fuzz [--seconds N] [TARGET…]
+                     what reads bytes from outside, under libFuzzer: docs/fuzzing.md
   headless [ARGS…]   the program without a window: JSON lines on stdin and stdout
   setup [run|test]   installs what is missing on Debian and Ubuntu; names it elsewhere
   types              writes ui/src/ipc/generated.ts from src-tauri/ipc
@@ -49,6 +53,8 @@ fn dispatch(args: Vec<String>) -> anyhow::Result<()> {
         "test" => test::test(rest),
         #[cfg(unix)]
         "bench" => bench::bench(rest),
+        #[cfg(target_os = "linux")]
+        "fuzz" => fuzz::fuzz(rest),
         "headless" => headless::headless(rest),
         "setup" => match rest {
             [] => setup::setup(Purpose::Run),

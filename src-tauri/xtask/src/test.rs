@@ -45,6 +45,8 @@ pub fn test(args: &[String]) -> anyhow::Result<()> {
     if checks.last_held() {
         checks.cargo_test("tests", shell::cargo(test_args("test", &["--no-fail-fast"])));
     }
+    #[cfg(target_os = "linux")]
+    checks.take("fuzzing", || crate::fuzz::fuzz(&[]));
     checks.finish()
 }
 

@@ -76,9 +76,9 @@ impl StreamFramer {
         matches!(self.state, State::Head { .. } | State::Body { .. })
     }
 
-    #[cfg(test)]
-    pub(super) fn buffer_len(&self) -> usize {
-        self.buffer.len()
+    /// How many bytes are held that have not been given out.
+    pub fn held(&self) -> usize {
+        self.buffer.len() - self.start
     }
 
     fn pending(&self) -> &[u8] {

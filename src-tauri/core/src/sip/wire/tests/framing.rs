@@ -73,7 +73,7 @@ fn lengths_that_cannot_be_believed_end_the_stream() {
         assert_eq!(framer.next(), Some(Err(expected)), "{length}");
         framer.push(&message(""));
         assert_eq!(framer.next(), None, "{length}");
-        assert!(framer.buffer_len() == 0, "{length}");
+        assert!(framer.held() == 0, "{length}");
     }
 }
 
