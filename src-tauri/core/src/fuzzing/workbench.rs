@@ -344,8 +344,8 @@ fn flow(id: u64) -> Flow {
     Flow { id: FlowId(id), transport: Transport::Udp, local, remote }
 }
 
-fn account(user: &str) -> Account {
-    Account {
+fn account(user: &str) -> Box<Account> {
+    Box::new(Account {
         server: Server::parse("192.0.2.9:5060", Transport::Udp).expect("this is a server"),
         user: Pii::new(user.to_owned()),
         password: Some(Pii::new("secret".to_owned())),
@@ -354,7 +354,7 @@ fn account(user: &str) -> Account {
         auth_user: None,
         colleagues: Vec::new(),
         options: Options::default(),
-    }
+    })
 }
 
 fn body(script: &mut Script<'_>) -> String {
