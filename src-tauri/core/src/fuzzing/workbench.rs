@@ -94,6 +94,7 @@ impl Stage {
             product: "Fuzzed".into(),
             codecs: vec![Codec::Opus, Codec::Pcma, Codec::Pcmu],
             auto_answer: None,
+            instance: None,
             seed: [7; 32],
         };
         Self {

@@ -15,7 +15,7 @@ fn headers(lines: &[(&str, &str)]) -> Headers {
 /// A bench whose account has these options, with a call that brings these headers.
 fn called(options: Options, lines: &[(&str, &str)], rest: &str) -> Bench {
     let mut bench = Bench::new();
-    bench.command(Command::SignIn(Account { options, ..Bench::account() })).unwrap();
+    bench.command(Command::SignIn(Box::new(Account { options, ..Bench::account() }))).unwrap();
     let connect = bench.connects.pop().unwrap();
     bench.connected(connect);
     called_from(&mut bench, "\"王女士\" <sip:13800138000@127.0.0.1>", lines, rest);
@@ -126,7 +126,7 @@ fn caller_may_have_us_answer_only_where_the_account_allows_it() {
 fn waiting_call_is_never_answered_by_itself() {
     let options = Options { auto_answer: true, ..Options::default() };
     let mut bench = Bench::new();
-    bench.command(Command::SignIn(Account { options, ..Bench::account() })).unwrap();
+    bench.command(Command::SignIn(Box::new(Account { options, ..Bench::account() }))).unwrap();
     let connect = bench.connects.pop().unwrap();
     bench.connected(connect);
     bench.command(dial("1002")).unwrap();
@@ -161,7 +161,7 @@ fn headers_of_the_application_travel_and_cannot_break_out() {
 fn talking(dtmf: DtmfMode, far: &LocalMedia) -> Bench {
     let mut bench = Bench::new();
     let options = Options { dtmf, ..Options::default() };
-    bench.command(Command::SignIn(Account { options, ..Bench::account() })).unwrap();
+    bench.command(Command::SignIn(Box::new(Account { options, ..Bench::account() }))).unwrap();
     let connect = bench.connects.pop().unwrap();
     bench.connected(connect);
     bench.far_calls_with(offer_answer::offer(far));

@@ -312,7 +312,7 @@ fn transfer_of_us_that_fails_leaves_the_first_call() {
 fn account_that_forbids_it_is_not_transferred() {
     let mut bench = Bench::new();
     let options = crate::account::Options { transfer_accept: false, ..crate::account::Options::default() };
-    bench.command(Command::SignIn(Account { options, ..Bench::account() })).unwrap();
+    bench.command(Command::SignIn(Box::new(Account { options, ..Bench::account() }))).unwrap();
     let connect = bench.connects.pop().unwrap();
     bench.connected(connect);
     let (session, _) = bench.talking();
