@@ -9,6 +9,9 @@ pub struct Limits {
     pub connect: Duration,
     /// For how long a server that did not answer is tried last, where there are others (RFC 3263 §4.3).
     pub failed_server: Duration,
+    /// How long a datagram server may leave a request unanswered before its flow is given up, where there is another server
+    /// to turn to. (Where there is none, the request's own timers decide.)
+    pub silent_server: Duration,
     /// From the first to the last octet of one message on a stream (against peers that send a few octets a minute).
     pub partial_message: Duration,
     /// From the acceptance of a connection to its first whole message.
@@ -38,6 +41,7 @@ impl Default for Limits {
         Self {
             connect: Duration::from_secs(8),
             failed_server: Duration::from_secs(300),
+            silent_server: Duration::from_secs(4),
             partial_message: Duration::from_secs(30),
             first_message: Duration::from_secs(30),
             write: Duration::from_secs(10),

@@ -36,8 +36,9 @@ pub(super) async fn open(
         return Err((ConnectError::Unsupported(Transport::Udp), opening));
     };
     let mut failure = ConnectError::Unreachable;
+    let replaceable = hops.iter().map(|hop| hop.addresses.len()).sum::<usize>() > 1;
     for remote in hops.iter().flat_map(|hop| &hop.addresses).copied() {
-        let role = Role::Client(Client { server: remote, keep_alive });
+        let role = Role::Client(Client { server: remote, keep_alive, replaceable });
         let bound = bind_towards(remote).and_then(|io| Socket::new(io, role, flows.limits.peers));
         match bound {
             Ok((socket, spilled)) => {
@@ -88,6 +89,8 @@ enum Role {
 struct Client {
     server: SocketAddr,
     keep_alive: KeepAlive,
+    /// There are others that do the same.
+    replaceable: bool,
 }
 
 impl Role {
@@ -147,7 +150,7 @@ impl Socket {
 
     /// Never blocks. UDP may lose what is sent, and so may this.
     pub(super) fn send(&self, bytes: Vec<u8>, remote: SocketAddr) {
-        if self.role.is_client_of(remote) && is_sip(&bytes) {
+        if self.role.is_client_of(remote) && wants_answer(&bytes) {
             self.unanswered().get_or_insert_with(Instant::now);
         }
         if self.spilled.load(Ordering::Acquire) == 0 {
@@ -354,6 +357,10 @@ async fn serve(flows: Arc<Flows>, socket: Arc<Socket>, mut spilled: Spilled) {
 /// `None`: closed at our wish.
 async fn receive_all(flows: &Flows, socket: &Arc<Socket>, spilled: &mut Spilled) -> Option<&'static str> {
     let mut buffer = vec![0; MAX_MESSAGE];
+    // Looked at from time to time: what is sent does not come by here.
+    let replaceable = matches!(socket.role, Role::Client(Client { replaceable: true, .. }));
+    let first_look = if replaceable { flows.limits.silent_server } else { Duration::from_secs(u32::MAX.into()) };
+    let mut patience = std::pin::pin!(sleep(first_look));
     let interval = flows.limits.datagram_keep_alive;
     let mut keep_alive = match socket.role {
         Role::Client(Client { keep_alive: KeepAlive::Stun, .. }) => Pulse::Stun(Binding::new(Instant::now(), interval)),
@@ -394,6 +401,13 @@ async fn receive_all(flows: &Flows, socket: &Arc<Socket>, spilled: &mut Spilled)
                     sleep(Duration::from_millis(50)).await;
                 }
             },
+            () = &mut patience => {
+                let limit = flows.limits.silent_server;
+                if socket.unanswered().is_some_and(|since| since.elapsed() >= limit) {
+                    return Some("the server does not answer, and there is another");
+                }
+                patience.as_mut().reset(Instant::now() + limit / 4);
+            }
             () = sleep_until(keep_alive.at()), if socket.role != Role::Listener => {
                 if let Some(reason) = socket.keep_alive(&mut keep_alive, interval) {
                     return Some(reason);
@@ -401,6 +415,11 @@ async fn receive_all(flows: &Flows, socket: &Arc<Socket>, spilled: &mut Spilled)
             }
         }
     }
+}
+
+/// A request, other than the one that nobody answers (RFC 3261 §17.1.1.3).
+fn wants_answer(bytes: &[u8]) -> bool {
+    is_sip(bytes) && !bytes.starts_with(b"SIP/2.0 ") && !bytes.starts_with(b"ACK ")
 }
 
 /// Not a keep-alive (nothing but line ends), nor STUN (RFC 8489 §5: the first two bits are zero).

@@ -20,7 +20,11 @@ async fn a_datagram_server_that_does_not_answer_is_passed_over_next_time() {
     let port = second.local_addr().unwrap().port();
     let first = UdpSocket::bind(("127.0.0.2", port)).await.unwrap();
     let names = name_server(&[[127, 0, 0, 2], [127, 0, 0, 3]]).await;
-    let limits = Limits { failed_server: Duration::from_millis(2_500), ..Limits::default() };
+    let limits = Limits {
+        failed_server: Duration::from_millis(2_500),
+        silent_server: Duration::from_secs(60),
+        ..Limits::default()
+    };
     let (net, events) = Net::with_name_servers(limits, NameServers::These(vec![names]));
     let mut client = Node { net, events };
     let server = Server::parse(&format!("pbx.test:{port}"), Transport::Udp).unwrap();
@@ -40,6 +44,31 @@ async fn a_datagram_server_that_does_not_answer_is_passed_over_next_time() {
             client.message().await;
         }
     }
+}
+
+#[tokio::test]
+async fn a_silent_datagram_server_is_given_up_where_there_is_another() {
+    let silent = UdpSocket::bind("127.0.0.2:0").await.unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let other = UdpSocket::bind(("127.0.0.3", port)).await.unwrap();
+    let names = name_server(&[[127, 0, 0, 2], [127, 0, 0, 3]]).await;
+    let limits = Limits { silent_server: Duration::from_millis(100), ..Limits::default() };
+    let (net, events) = Net::with_name_servers(limits, NameServers::These(vec![names]));
+    let mut client = Node { net, events };
+    let server = Server::parse(&format!("pbx.test:{port}"), Transport::Udp).unwrap();
+    client.net.connect(ConnectId(1), server.clone());
+    let flow = client.up().await;
+    assert_eq!(flow.remote, silent.local_addr().unwrap());
+    // What nobody answers is no reason.
+    client.net.send(Destination::Flow(flow.id), b"ACK sip:a@b SIP/2.0\r\n\r\n".to_vec());
+    client.net.send(Destination::Flow(flow.id), b"SIP/2.0 200 OK\r\n\r\n".to_vec());
+    assert!(tokio::time::timeout(Duration::from_millis(300), client.events.recv()).await.is_err());
+    client.net.send(Destination::Flow(flow.id), OPTIONS.to_vec());
+    let (down, reason) = client.down().await;
+    assert_eq!(down, flow.id);
+    assert!(reason.contains("does not answer"), "{reason}");
+    client.net.connect(ConnectId(2), server);
+    assert_eq!(client.up().await.remote, other.local_addr().unwrap());
 }
 
 #[tokio::test]
