@@ -180,3 +180,59 @@ async fn a_listener_answers_stun() {
     server.up().await;
     assert_eq!(server.message().await.1, OPTIONS);
 }
+
+/// In a network of its own, where addresses can be changed.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_moved_address_is_told_with_the_flows_that_it_leaves_behind() {
+    let unshared = |program: &str| {
+        let mut command = std::process::Command::new("unshare");
+        command.args(["--map-root-user", "--net", program]);
+        command
+    };
+    if !unshared("true").status().is_ok_and(|status| status.success()) {
+        return; // Not permitted here.
+    }
+    let own = std::env::current_exe().unwrap();
+    let inside = "net::tests::finding::inside_a_network_of_its_own";
+    let output = unshared(own.to_str().unwrap()).args(["--exact", inside, "--ignored"]).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && told.contains("1 passed"), "{told}");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+#[ignore = "run by the test above"]
+async fn inside_a_network_of_its_own() {
+    let ip = |line: &str| {
+        let done = std::process::Command::new("ip").args(line.split(' ')).status().unwrap();
+        assert!(done.success(), "ip {line}");
+    };
+    for line in ["link set lo up", "addr add 10.9.0.1/24 dev lo"] {
+        ip(line);
+    }
+    let mut client = node();
+    client.net.watch_addresses();
+    let near = client.connected(Transport::Udp, "127.0.0.1:5060".parse().unwrap()).await;
+    let flow = client.connected(Transport::Udp, "10.9.0.200:5060".parse().unwrap()).await;
+    assert_eq!(flow.local.ip().to_string(), "10.9.0.1");
+    // Another network beside ours: told, and no flow moves.
+    ip("addr add 10.8.0.1/24 dev lo");
+    assert_eq!(client.moved().await, []);
+    ip("addr add 10.9.0.2/24 dev lo");
+    assert_eq!(client.moved().await, []);
+    ip("addr del 10.9.0.1/24 dev lo");
+    ip("addr add 10.9.0.3/24 dev lo");
+    assert_eq!(client.moved().await, [flow.id]);
+    client.net.close(near.id);
+}
+
+#[cfg(target_os = "linux")]
+impl Node {
+    async fn moved(&mut self) -> Vec<FlowId> {
+        match self.event().await {
+            NetEvent::AddressChanged { moved } => moved,
+            other => panic!("{other:?}"),
+        }
+    }
+}
