@@ -21,6 +21,9 @@ const SIGN_IN_LIMIT: Duration = Duration::from_secs(12);
 const RECONNECT_FIRST: Duration = Duration::from_millis(500);
 const RECONNECT_LIMIT: Duration = Duration::from_secs(30);
 
+/// The edge proxy no longer has our flow (RFC 5626 §11.5): only a new one helps.
+const FLOW_FAILED: u16 = 430;
+
 /// The registration's state, with what each state needs.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Registration {
@@ -359,8 +362,10 @@ impl Workbench {
             Registration::Registered { flow, .. } | Registration::Restoring { flow: Some(flow), .. } => {
                 if !retry && status.is_some() {
                     self.refused(now, id, failure);
-                } else if !flow.transport.is_reliable() {
-                    // Over UDP the user agent tries again by itself along the same flow.
+                } else if !flow.transport.is_reliable() || (status.is_some() && status != Some(FLOW_FAILED)) {
+                    // The user agent tries again by itself along the same flow, in its time or in the one that the
+                    // registrar asks for: over UDP always, over a stream whose other end answers. A new connection
+                    // would only add to what a registrar in trouble has to bear.
                     self.restoring(now, id, failure, true);
                 } else {
                     self.restore(now, id, failure);

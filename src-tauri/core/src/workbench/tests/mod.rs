@@ -6,6 +6,7 @@ mod identity;
 mod inbound;
 mod outbound;
 mod outside;
+mod overload;
 mod random;
 mod recovery;
 mod registration;
