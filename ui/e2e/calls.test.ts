@@ -259,6 +259,27 @@ test("a consultation that is given up leads back to the customer", async () => {
   expect(await count("consult-actions")).toBe(0);
 });
 
+test("a consultation that comes to nothing says why beside the customer's call", async () => {
+  await talking();
+  await page.getByTestId("transfer").click();
+  await page.getByTestId("transfer-input").fill("9001");
+  await page.getByTestId("transfer-consult").click();
+  await pass(page, 1_000);
+  expect(await text("call-name")).toBe("林晓雨");
+  expect(await text("end-cause")).toBe("9001 · 对方正忙");
+  await page.getByTestId("retrieve").click();
+  await pass(page, 300);
+  expect(await text("call-state")).toBe("通话中");
+  await page.getByTestId("dismiss-call").click();
+  expect(await count("ended-card")).toBe(0);
+});
+
+test("another device of the same account is told with its address", async () => {
+  await world(page, (fake) => fake.elsewhere(["sip:1001@192.0.2.7:5060;transport=tcp"]));
+  expect(await text("notice")).toContain(zhCN.notice.logged_in_elsewhere.title);
+  expect(await text("notice-elsewhere")).toBe("sip:1001@192.0.2.7:5060;transport=tcp");
+});
+
 test("whom the call was meant for, who sent it, and what the network says stand on the card", async () => {
   await world(page, (fake) =>
     fake.ring("13800138000", null, {

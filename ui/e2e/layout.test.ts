@@ -78,21 +78,22 @@ describe.each(SIZES)("at %i×%i", (width, height) => {
   });
 });
 
-test("no serious finding of accessibility in any view, in either theme", async () => {
+test.each(["zh-CN", "en"] as const)("no serious finding of accessibility in any view, in any theme (%s)", { timeout: 240_000 }, async (language) => {
   const trouble: string[] = [];
   const page = await openPage(site);
   await page.evaluate(AXE);
   // axe waits by timers.
   await page.clock.resume();
-  for (const name of ["sign-in-failed", "certificate-refused", "trust-dialog", "sign-in-more", "call-waiting", "consult-alerting", "consult", "transfer", "transfer-trying", "transfer-failed", "identity", "call-reconnecting", "lines", "line-remove", "line-add", "line-trouble", "message-in-call", "message-answered", "break", "break-menu", "volume", "busy", "ringing", "talking-muted-volume", "held", "keypad", "call-elsewhere", "after-call-work", "calls", "devices-trouble", "settings", "notices", "reconnecting", "toast", "help"]) {
+  for (const name of ["sign-in-failed", "certificate-refused", "trust-dialog", "sign-in-more", "call-waiting", "consult-alerting", "consult", "transfer", "transfer-trying", "transfer-failed", "consult-failed", "identity", "call-reconnecting", "lines", "line-remove", "line-add", "line-trouble", "message-in-call", "message-answered", "break", "break-menu", "volume", "busy", "ringing", "talking-muted-volume", "held", "keypad", "call-elsewhere", "after-call-work", "calls", "devices-trouble", "settings", "notices", "reconnecting", "toast", "help"]) {
     await restart(page);
     await world(page, (fake) => fake.signedIn());
     await SCENES[name]?.(page);
-    for (const theme of ["light", "dark"] as const) {
+    await speak(page, language);
+    for (const theme of ["light", "dark", "high-contrast"] as const) {
       await page.evaluate((theme) => window.fake.change((draft) => (draft.settings.theme = theme)), theme);
       await pass(page, 20);
       // The themes differ in nothing but colours.
-      const found = await findings(page, theme === "dark" ? ["color-contrast"] : undefined);
+      const found = await findings(page, theme === "light" ? undefined : ["color-contrast"]);
       trouble.push(...found.map((what) => `${name} ${theme}: ${what}`));
     }
   }

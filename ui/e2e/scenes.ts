@@ -122,6 +122,13 @@ export const SCENES: Record<string, (page: Page) => Promise<void>> = {
     await transferTo(page, "9001");
     await pass(page, 1_000);
   },
+  "consult-failed": async (page) => {
+    await talk(page);
+    await pass(page, 40_000);
+    await consult(page, "9001");
+    await pass(page, 1_000);
+  },
+  elsewhere: (page) => world(page, (fake) => fake.elsewhere(["sip:1001@192.0.2.7:5060;transport=tcp", "sip:1001@[2001:db8::7]:49152"])),
   transferred: async (page) => {
     await talk(page);
     await pass(page, 40_000);

@@ -137,6 +137,12 @@ export class FakeProgram implements Client {
     this.#publish({ ev: "message", line: "1", from, content_type: contentType, body });
   }
 
+  /** The account is in use on another device too. */
+  elsewhere(contacts: string[]): void {
+    this.#publish({ ev: "logged_in_elsewhere", line: "1", contacts });
+    this.notice("logged_in_elsewhere", "warning");
+  }
+
   /** A further line in some state of its registration. */
   line(user: string, registration: Registration): void {
     this.change((draft) => {

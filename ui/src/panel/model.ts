@@ -61,6 +61,8 @@ export interface Model {
   /** What stands in the place of the controls of the call that is shown. */
   drawer: Accessor<Drawer>;
   open(drawer: Drawer): void;
+  /** Where else the agent's accounts are in use, as it was told last. */
+  elsewhere: Accessor<readonly string[]>;
   /** Messages that came in, newest first. */
   messages: Accessor<readonly Message[]>;
   dismissMessage(id: number): void;
@@ -78,6 +80,7 @@ export function createModel(client: Client): Model {
   const [pending, setPending] = createSignal<ReadonlySet<CommandName>>(new Set());
   const [lastDialled, setLastDialled] = createSignal("");
   const [drawer, open] = createSignal<Drawer>("controls");
+  const [elsewhere, setElsewhere] = createSignal<readonly string[]>([]);
   const [messages, setMessages] = createSignal<readonly Message[]>([]);
   const [callSide, setCallSide] = createSignal<View>("incoming");
   const [chosen, choose] = createSignal<string>();
@@ -137,6 +140,8 @@ export function createModel(client: Client): Model {
     } else if (event.ev === "message") {
       const { line, from, body, content_type: contentType } = event;
       setMessages((all) => [{ id: ++messageId, line, from, body, contentType, atMs: Date.now(), reply: null }, ...all].slice(0, MESSAGES_KEPT));
+    } else if (event.ev === "logged_in_elsewhere") {
+      setElsewhere(event.contacts);
     } else if (event.ev === "message_sent") {
       delivered(event.id, "delivered", null);
     } else if (event.ev === "message_failed") {
@@ -202,6 +207,7 @@ export function createModel(client: Client): Model {
     },
     drawer,
     open,
+    elsewhere,
     messages,
     dismissMessage: (id) => setMessages((all) => all.filter((message) => message.id !== id)),
     async reply(message, body) {

@@ -1,6 +1,6 @@
 import { Show } from "solid-js";
 
-import { groupedNumber, timer } from "../format";
+import { groupedNumber, timer, whoOf } from "../format";
 import { Icon } from "../icons/Icon";
 import type { Call, EndCause } from "../../ipc/generated";
 import type { Model } from "../model";
@@ -8,8 +8,11 @@ import type { Model } from "../model";
 /** Ends that need no attention. */
 const NORMAL: ReadonlySet<EndCause> = new Set(["hung_up", "peer_hung_up", "transferred", "replaced"]);
 
-/** How the last call ended, why, and what can be done about it. `compact`: above the dial pad, which has its own redial. */
-export function EndedCard(props: { model: Model; call: Call; compact?: boolean }) {
+/**
+ * How the last call ended, why, and what can be done about it. `compact`: above the dial pad, which has its own redial.
+ * `named`: beside another call, where it must be told which of them is meant.
+ */
+export function EndedCard(props: { model: Model; call: Call; compact?: boolean; named?: boolean }) {
   const t = () => props.model.texts();
   const advice = () => t().endCause[props.call.end?.cause ?? "failed"];
   const normal = () => NORMAL.has(props.call.end?.cause ?? "failed");
@@ -24,6 +27,7 @@ export function EndedCard(props: { model: Model; call: Call; compact?: boolean }
         <Icon name={normal() ? "circle-check" : "circle-alert"} size={18} />
         <div class="ended-text" role="status">
           <p class="ended-title" data-testid="end-cause" data-cause={props.call.end?.cause}>
+            <Show when={props.named}>{`${whoOf(props.call, t())} · `}</Show>
             {advice().title}
           </p>
           <p class="ended-hint">{advice().hint}</p>

@@ -76,6 +76,11 @@ export function Notices(props: { model: Model }) {
             <div class="notice-text">
               <p class="notice-title">{t().notice[notice.code].title}</p>
               <p class="notice-hint">{t().notice[notice.code].hint}</p>
+              <Show when={notice.code === "logged_in_elsewhere" && props.model.elsewhere().length > 0}>
+                <p class="notice-hint notice-detail" data-testid="notice-elsewhere">
+                  {props.model.elsewhere().join(", ")}
+                </p>
+              </Show>
               <Show when={device(notice)}>
                 <button type="button" class="link" data-testid="notice-devices" onClick={() => props.model.show("devices")}>
                   {t().navigation.devices}

@@ -7,6 +7,7 @@ import { Icon } from "../icons/Icon";
 import type { IconName } from "../icons/drawings";
 import type { Model } from "../model";
 import { CallerDetails, CallerLines } from "../parts/CallerLines";
+import { EndedCard } from "../parts/EndedCard";
 import { Keypad } from "../parts/Keypad";
 import { LevelMeters } from "../parts/LevelMeters";
 import { StateShape } from "../parts/StateShape";
@@ -42,6 +43,11 @@ export function CallCard(props: { model: Model; call: Call; keyTarget: EventTarg
   const hangupWord = () => {
     if (props.call.state === "ringing") return t().call.decline;
     return props.call.state === "dialing" || props.call.state === "alerting" ? t().call.cancel : t().call.hangup;
+  };
+  // A consultation or a second call that came to nothing: without a word it would only be gone.
+  const failedBeside = () => {
+    const last = model.snapshot.last_call;
+    return last?.answered_ms === null && last.end?.cause !== "cancelled" && last.end?.cause !== "declined" ? last : undefined;
   };
   const drawer = () => {
     // A consultation that is being dialled has its controls in place already: its buttons stay where they are.
@@ -118,6 +124,7 @@ export function CallCard(props: { model: Model; call: Call; keyTarget: EventTarg
           <Timer class="card-timer" testid="call-timer" sinceMs={props.call.answered_ms ?? props.call.started_ms} />
         </div>
         <TransferProgress model={model} call={props.call} />
+        <Show when={failedBeside()}>{(other) => <EndedCard model={model} call={other()} compact named />}</Show>
         <Hints call={props.call} model={model} />
         <CallerDetails model={model} call={props.call} />
       </div>
