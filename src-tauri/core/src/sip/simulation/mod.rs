@@ -11,6 +11,7 @@ mod large;
 mod lone;
 mod loss;
 mod messages;
+mod moving;
 mod outbound;
 mod peer;
 mod redirecting;
