@@ -402,18 +402,27 @@ impl Call {
     }
 
     fn cause_of_refusal(&self, status: u16) -> EndCause {
-        match status {
-            486 | 600 => EndCause::Busy,
+        use rsip::StatusCode as Status;
+        let rung = self.state == State::Alerting;
+        match Status::from(status) {
+            Status::BusyHere | Status::BusyEverywhere => EndCause::Busy,
             // The far phone has rung: nobody came. It never rang: it cannot be reached.
-            408 | 480 if self.state == State::Alerting => EndCause::NoAnswer,
-            408 | 504 => EndCause::TimedOut,
-            480 | 410 | 430 => EndCause::Unavailable,
-            404 | 484 | 485 | 604 => EndCause::NotFound,
-            603 | 607 | 608 => EndCause::Rejected,
-            401 | 403 | 407 => EndCause::Forbidden,
-            406 | 415 | 488 | 606 => EndCause::NotAcceptable,
-            487 => EndCause::Cancelled,
-            500..=599 => EndCause::ServerError,
+            Status::RequestTimeout | Status::TemporarilyUnavailable if rung => EndCause::NoAnswer,
+            Status::RequestTimeout | Status::ServerTimeOut => EndCause::TimedOut,
+            // 430 is Flow Failed (RFC 5626 §11.5).
+            Status::TemporarilyUnavailable | Status::Gone | Status::Other(430, _) => EndCause::Unavailable,
+            Status::NotFound | Status::AddressIncomplete | Status::Ambiguous | Status::DoesNotExistAnywhere => {
+                EndCause::NotFound
+            }
+            // 608 is Rejected (RFC 8688), by somebody on the way.
+            Status::Decline | Status::Unwanted | Status::Other(608, _) => EndCause::Rejected,
+            Status::Unauthorized | Status::Forbidden | Status::ProxyAuthenticationRequired => EndCause::Forbidden,
+            Status::NotAcceptable
+            | Status::UnsupportedMediaType
+            | Status::NotAcceptableHere
+            | Status::NotAcceptableGlobal => EndCause::NotAcceptable,
+            Status::RequestTerminated => EndCause::Cancelled,
+            _ if (500..=599).contains(&status) => EndCause::ServerError,
             _ => EndCause::Failed,
         }
     }
