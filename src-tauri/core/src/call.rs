@@ -185,8 +185,6 @@ pub struct Call {
     pub media: Option<Media>,
     /// The way of digits that the far side takes, where it is not the account's.
     pub dtmf_way: Option<DtmfMode>,
-    /// The digits that went by INFO last, until the far side has refused them.
-    pub dtmf_by_info: Pii<String>,
     /// Whom we call, on an outgoing call.
     pub target: Option<Pii<crate::sip::Uri>>,
     /// The application's headers for our INVITE.

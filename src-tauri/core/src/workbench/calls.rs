@@ -97,7 +97,6 @@ impl Workbench {
             dtmf: Pii::default(),
             media: None,
             dtmf_way: None,
-            dtmf_by_info: Pii::default(),
             target: None,
             invite_headers: Headers::default(),
             muted: false,
@@ -246,15 +245,11 @@ impl Workbench {
         let reason = crate::sip::user_agent::EndReason::Local;
         let end = self.calls[index].end_for(&reason);
         if let Some(session) = session {
-            self.end_session(now, session, headers);
+            // An error means that the far side was first: the end is the same.
+            let _ = self.user_agent.hang_up_with(now.instant, session, headers);
         }
         self.finish(now, id, end);
         Ok(())
-    }
-
-    fn end_session(&mut self, now: Now, session: crate::sip::SessionId, _headers: Headers) {
-        // An error means that the far side was first: the end is the same.
-        let _ = self.user_agent.hang_up(now.instant, session);
     }
 
     /// Ends a call from our side before it stands.

@@ -6,6 +6,7 @@ use crate::call::{Call, CallId, Field};
 use crate::clock::Now;
 use crate::media::Command;
 use crate::pii::Pii;
+use crate::sip::user_agent::DtmfForm;
 
 /// What an application may put into one message.
 const LONGEST_BODY: usize = 16 * 1024;
@@ -41,24 +42,8 @@ impl Workbench {
             return Ok(());
         }
         let session = call.session.ok_or(Refusal::CallState)?;
-        self.calls[index].dtmf_by_info = Pii::new(digits.to_owned());
-        for digit in digits.chars() {
-            let (content_type, body) = match way {
-                DtmfMode::Info => ("application/dtmf", digit.to_string()),
-                _ => ("application/dtmf-relay", format!("Signal={digit}\r\nDuration=100\r\n")),
-            };
-            let body = body.into_bytes();
-            self.user_agent.info(now.instant, session, content_type, body).map_err(|_| Refusal::CallState)?;
-        }
-        Ok(())
-    }
-
-    /// An INFO of ours was refused.
-    pub(super) fn info_failed(&mut self, now: Now, index: usize) {
-        let unsent = std::mem::take(&mut self.calls[index].dtmf_by_info).into_inner();
-        if !unsent.is_empty() {
-            self.digits_refused(now, index, &unsent);
-        }
+        let form = if way == DtmfMode::Info { DtmfForm::Plain } else { DtmfForm::Relay };
+        self.user_agent.send_digits(now.instant, session, digits, form).map_err(|error| Refusal::of_session(&error))
     }
 
     /// The far side takes no digits by INFO, or not in this form: they go the next way, and so do all further ones.
@@ -99,11 +84,11 @@ impl Workbench {
         headers: &[Field],
     ) -> Result<(), Refusal> {
         check_body(content_type, body)?;
-        line_headers(headers)?;
+        let headers = line_headers(headers)?;
         let index = self.find(call, Call::is_established)?;
         let session = self.calls[index].session.ok_or(Refusal::CallState)?;
         self.user_agent
-            .info(now.instant, session, content_type, body.as_bytes().to_vec())
+            .info_with(now.instant, session, content_type, body.as_bytes().to_vec(), headers)
             .map_err(|error| Refusal::of_session(&error))
     }
 

@@ -64,11 +64,6 @@ impl Workbench {
                     self.info(index, &content_type, &body);
                 }
             }
-            Event::InfoFailed { session, .. } => {
-                if let Some(index) = self.of_session(session) {
-                    self.info_failed(now, index);
-                }
-            }
             Event::DigitsRefused { session, unsent, .. } => {
                 if let Some(index) = self.of_session(session) {
                     self.digits_refused(now, index, unsent.expose());
@@ -93,6 +88,7 @@ impl Workbench {
             // Nothing is handed to the application here: `application_methods` is empty.
             Event::Request { .. }
             | Event::Dropped { .. }
+            | Event::InfoFailed { .. }
             | Event::Redirected { .. }
             | Event::EarlyAnswer { .. }
             | Event::Updated { .. } => {}

@@ -18,11 +18,19 @@ pub struct Line {
     pub registration: Registration,
     /// As soon as the server has answered, the far sides of its calls are told where we are.
     pub(super) calls_to_refresh: bool,
+    /// The flow before the present one: what still goes along it is moved.
+    pub(super) former_flow: Option<FlowId>,
 }
 
 impl Line {
     pub(super) const fn new(id: LineId, account: Account) -> Self {
-        Self { id, account, registration: Registration::Offline { failure: None }, calls_to_refresh: false }
+        Self {
+            id,
+            account,
+            registration: Registration::Offline { failure: None },
+            calls_to_refresh: false,
+            former_flow: None,
+        }
     }
 }
 

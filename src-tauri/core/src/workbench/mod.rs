@@ -62,7 +62,6 @@ pub struct ConnectId(pub u64);
 pub struct Ticket(pub u64);
 
 /// What happens. Not `Debug`: no log is to show a message.
-#[expect(clippy::large_enum_variant, reason = "made and consumed one at a time, never kept")]
 pub enum Input<'a> {
     Command {
         ticket: Ticket,

@@ -155,6 +155,8 @@ impl Workbench {
         }
         self.track(self.tracked("sip_call_init").text("extPwd", telemetry::PASSWORD_MASK).text("content", ""));
         self.track(self.tracked("sip_call_register"));
+        let session_timer = self.account().and_then(|account| account.options.session_timer);
+        self.user_agent.set_session_expires(session_timer);
         self.begin_registering(now, LineId::OWN);
         self.agent_moved();
         Ok(())
@@ -279,6 +281,10 @@ impl Workbench {
 
     /// The calls of a line go along a new flow from now on.
     fn move_calls(&mut self, now: Now, line: LineId, flow: Flow) {
+        if let Some(former) = self.line(line).and_then(|line| line.former_flow).filter(|former| *former != flow.id) {
+            // A BYE that found no flow goes out now.
+            self.user_agent.move_flow(now.instant, former, flow);
+        }
         for session in self.calls.iter().filter(|call| call.line == line).filter_map(|call| call.session) {
             // A session that ended in the same moment is no longer there to be moved.
             let _ = self.user_agent.move_session(now.instant, session, flow);
@@ -451,6 +457,7 @@ impl Workbench {
             Registration::Restoring { id, flow, attempt, since, .. } => (false, id, flow, attempt + 1, since),
             _ => return,
         };
+        self.lines[index].former_flow = flow.map(|flow| flow.id).or(self.lines[index].former_flow);
         let flow = flow.filter(|_| keep_flow);
         self.lines[index].registration =
             Registration::Restoring { id: registration, flow, attempt, connect: None, since, failure };

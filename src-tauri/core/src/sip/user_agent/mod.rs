@@ -124,6 +124,11 @@ impl UserAgent {
         self.stack.limits = limits;
     }
 
+    /// Another session interval for the calls that begin from now on (RFC 4028); `None`: no session timers.
+    pub fn set_session_expires(&mut self, interval: Option<Duration>) {
+        self.stack.config.calls.session_expires = interval;
+    }
+
     /// One datagram, or one message framed from a stream (see [`super::wire::StreamFramer`]), or one WebSocket message.
     pub fn handle_received(&mut self, now: Instant, flow: &Flow, bytes: &[u8]) {
         self.receive(now, flow, bytes);

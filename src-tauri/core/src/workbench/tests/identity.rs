@@ -195,6 +195,72 @@ fn digits_go_the_way_of_the_account() {
     check(DtmfMode::Info, true, &[("application/dtmf", "5")]);
 }
 
+/// The far side answers every INFO with that status.
+fn refuses_info(bench: &mut Bench, status: u16) {
+    let refusals: Vec<_> = std::mem::take(&mut bench.wire).into_iter().collect();
+    for (to_desk, port, bytes) in refusals {
+        let text = String::from_utf8(bytes).unwrap();
+        if to_desk || !text.starts_with("INFO ") {
+            bench.wire.push_back((to_desk, port, text.into_bytes()));
+            continue;
+        }
+        let echoed = ["Via:", "From:", "To:", "Call-ID:", "CSeq:"];
+        let lines: String = text
+            .lines()
+            .filter(|line| echoed.iter().any(|name| line.starts_with(name)))
+            .map(|line| format!("{line}\r\n"))
+            .collect();
+        let answer = format!("SIP/2.0 {status} No\r\n{lines}Content-Length: 0\r\n\r\n");
+        bench.wire.push_back((true, port, answer.into_bytes()));
+    }
+}
+
+#[test]
+fn digits_that_are_refused_go_the_other_way_and_so_do_all_further_ones() {
+    let mut bench = talking(DtmfMode::InfoRelay, &far_media());
+    let press = |digits: &str| Command::Dtmf { call: None, digits: Pii::new(digits.into()) };
+    bench.desk.handle(bench.now, Input::Command { ticket: Ticket(1), command: press("12") });
+    while let Some(output) = bench.desk.poll_output() {
+        bench.output(output);
+    }
+    refuses_info(&mut bench, 415);
+    bench.settle();
+    let sent = |bench: &Bench| {
+        let digits = |command: &core_media::Command| match command {
+            core_media::Command::Dtmf { digits, .. } => Some(digits.expose().clone()),
+            _ => None,
+        };
+        bench.media.iter().filter_map(digits).collect::<Vec<_>>().join("|")
+    };
+    assert_eq!(sent(&bench), "12");
+    assert_eq!(bench.desk.notices()[0].code, NoticeCode::DtmfOtherWay);
+    bench.command(press("3")).unwrap();
+    assert_eq!(sent(&bench), "12|3");
+    assert!(infos(&bench).is_empty());
+    bench.command(hang_up()).unwrap();
+    assert!(bench.desk.notices().is_empty());
+}
+
+#[test]
+fn info_of_the_application_travels_both_ways() {
+    let mut bench = talking(DtmfMode::Rtp, &far_media());
+    let info = |content_type: &str, body: String| Command::Info {
+        call: None,
+        content_type: content_type.into(),
+        body: Pii::new(body),
+        headers: Vec::new(),
+    };
+    bench.command(info("application/json", "{\"a\":1}".into())).unwrap();
+    assert_eq!(infos(&bench), [("application/json".to_owned(), "{\"a\":1}".to_owned())]);
+    for (content_type, length) in [("json", 1), ("application/json\r\nX: 1", 1), ("a/b", 16 * 1024 + 1)] {
+        assert_eq!(bench.command(info(content_type, "x".repeat(length))), Err(Refusal::Body), "{content_type}");
+    }
+    let session = bench.far_calls_session();
+    bench.far(|far, now| far.info(now, session, "application/x-crm", b"4711".to_vec()).unwrap());
+    let came = bench.edges.iter().any(|edge| matches!(edge, Edge::Info { body, .. } if body.expose() == "4711"));
+    assert!(came, "{:?}", bench.edges);
+}
+
 #[test]
 fn digits_are_remembered_up_to_a_bound() {
     let mut bench = talking(DtmfMode::Rtp, &far_media());

@@ -403,6 +403,15 @@ impl Bench {
         self.far(|far, now| far.accept_reoffer(now, session, answer).unwrap());
     }
 
+    /// The session of the far side's call that was answered last.
+    fn far_calls_session(&self) -> SessionId {
+        let answered = self.far_events.iter().rev().find_map(|event| match event {
+            Event::Answered { session, .. } => Some(*session),
+            _ => None,
+        });
+        answered.expect("a call of the far side was answered")
+    }
+
     /// The session whose end the far side was told last.
     fn far_calls_ended(&self) -> Option<SessionId> {
         self.far_events.iter().rev().find_map(|event| match event {

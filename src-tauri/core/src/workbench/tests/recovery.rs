@@ -140,6 +140,30 @@ fn end_on_the_far_side_during_the_gap_is_discovered() {
     assert_eq!((bench.end(), bench.code()), (EndCause::PeerHungUp, 5));
 }
 
+#[test]
+fn call_that_the_agent_ends_during_the_gap_is_ended_on_the_far_side_too() {
+    let (mut bench, session) = talking();
+    bench.flow_breaks();
+    bench.command(hang_up()).unwrap();
+    assert_eq!((bench.end(), bench.code()), (EndCause::HungUp, 5));
+    bench.pass(Duration::from_secs(2));
+    let connect = bench.connects.pop().unwrap();
+    bench.connected(connect);
+    bench.pass(Duration::from_secs(10));
+    assert_eq!(bench.far_calls_ended(), Some(session), "the BYE is not lost");
+}
+
+#[test]
+fn far_side_that_answers_nothing_is_asked_again_and_given_up_after_five_minutes() {
+    let (mut bench, _) = talking();
+    bench.cut = true;
+    bench.command(Command::Hold(None)).unwrap();
+    bench.pass(Duration::from_secs(40));
+    assert!(is_reconnecting(&bench) && bench.code() == 9, "{:?}", bench.desk.calls());
+    bench.pass(SURVIVAL);
+    assert_eq!(bench.end(), EndCause::ConnectionLost);
+}
+
 /// The program ends without a farewell; another begins, with what the first has kept.
 fn crash(bench: &mut Bench, later: Duration) -> Vec<Kept> {
     let kept: Vec<Kept> = bench.kept.values().cloned().collect();
