@@ -58,7 +58,7 @@ export function DialPad(props: { model: Model; keyTarget: EventTarget }) {
                     data-testid={`demo-number-${demo.kind}`}
                     onClick={() => void call(demo.number)}
                   >
-                    <span>{t().demoNumber[demo.kind]}</span>
+                    <span>{t().demoNumber[demo.kind]}</span>{" "}
                     <span class="chip-number">{demo.number}</span>
                   </button>
                 </li>

@@ -85,11 +85,10 @@ export function Transfer(props: { model: Model; call: Call; keyTarget: EventTarg
                 <button
                   type="button"
                   class="number-chip"
-                  aria-label={`${name ?? t().demoNumber.agent} ${number}`}
                   data-testid={`transfer-to-${number}`}
                   onClick={() => field.setText(number)}
                 >
-                  <span class="chip-name">{name ?? t().demoNumber.agent}</span>
+                  <span class="chip-name">{name ?? t().demoNumber.agent}</span>{" "}
                   <span class="chip-number">{number}</span>
                 </button>
               </li>
