@@ -72,7 +72,9 @@ impl Binding {
         }
         // A single binding that we do not know again is ours, made unrecognisable on the way.
         let own = own.or((listed.len() == 1).then_some(0));
-        let gruu = |name: &str| own.and_then(|index| unquote(listed[index].param(name)?).parse::<Uri>().ok());
+        let gruu = |name: &str| {
+            own.and_then(|index| unquote(listed[index].param(name)?).parse::<Uri>().ok().filter(Uri::is_sip))
+        };
         let (public_gruu, temporary_gruu) = (gruu("pub-gruu"), gruu("temp-gruu"));
         let mut others = Vec::new();
         let mut former = Vec::new();

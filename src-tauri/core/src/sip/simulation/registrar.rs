@@ -82,6 +82,42 @@ fn too_short_an_interval_is_raised() {
 }
 
 #[test]
+fn registrar_that_is_never_content_with_the_interval_is_given_up() {
+    let mut world = World::new(2, Transport::Udp, &[passive]);
+    world.register(0, PEER, 10);
+    let mut requests = 0;
+    while let Some(Message::Request(request)) = world.received().pop() {
+        requests += 1;
+        let mut brief = answer_to(&request, 423, "r");
+        brief.headers.add(HeaderName::MinExpires, (request.headers.expires().unwrap() + 1).to_string());
+        world.inject(brief);
+        assert!(requests < 50, "a circle");
+    }
+    let failed = |event: &Event| matches!(event, Event::RegistrationFailed { status: Some(423), retry_in: None, .. });
+    assert_eq!((requests, world.count(0, failed)), (4, 1));
+}
+
+#[test]
+fn registration_stands_through_a_bad_network() {
+    for seed in 0..40 {
+        let mut world = World::new(seed, Transport::Udp, &[passive, registrar]);
+        world.weather = Weather { loss: 200, doubled: 100, delay: (ms(5), ms(900)) };
+        let id = world.register(0, 1, 60);
+        world.run(Duration::from_secs(1_800));
+        let times: Vec<Duration> =
+            world.ends[0].events.iter().filter(|(_, event)| registered(event).is_some()).map(|&(at, _)| at).collect();
+        assert!(times.len() > 40, "seed {seed}: {times:?}");
+        for pair in times.windows(2) {
+            assert!(pair[1] - pair[0] < Duration::from_secs(60), "seed {seed}: the binding ran out: {pair:?}");
+        }
+        world.weather = Weather::FAIR;
+        world.ends[0].ua.unregister(world.now, id).unwrap();
+        world.run_out();
+        world.assert_empty();
+    }
+}
+
+#[test]
 fn wrong_password_is_final() {
     let mut world = World::new(3, Transport::Udp, &[passive, registrar]);
     let mut identity = world.identity(0, 1);

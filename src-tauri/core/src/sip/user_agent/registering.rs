@@ -15,6 +15,9 @@ use crate::sip::registration::{Binding, Ours, RETRY_AFTER_LIMIT, is_transient, p
 use crate::sip::transaction::agenda::Appointment;
 use crate::sip::uri::{NameAddr, Uri};
 
+/// 423 in a row that are followed: a registrar says it once.
+const MAX_RAISED: u8 = 3;
+
 /// Contacts of ours that are remembered, so that they are not taken for other devices.
 const MAX_FORMER: usize = 8;
 
@@ -44,6 +47,10 @@ pub(super) struct Registration {
     binding: Option<Binding>,
     /// Where a server beyond a NAT sees us.
     public: Option<SocketAddr>,
+    /// The REGISTER on its way is there only since we were seen at another address than the one just bound.
+    chasing: bool,
+    /// How often in a row the registrar has found our interval too brief.
+    raised: u8,
     /// What the application knows of other devices.
     others: Vec<NameAddr>,
     /// Failures in a row.
@@ -114,6 +121,8 @@ impl Registration {
             former: Vec::new(),
             binding: None,
             public: None,
+            chasing: false,
+            raised: 0,
             others: Vec::new(),
             failures: 0,
             state: State::Stopped,
@@ -218,7 +227,6 @@ impl Registration {
         } else {
             None
         };
-        let first_seen = seen.is_some() && self.public.is_none();
         self.public = seen.or(self.public);
         if matches!(response.code(), 401 | 407)
             && let Some(next) = self.retry_authorised(now, stack, transaction, response)
@@ -241,9 +249,10 @@ impl Registration {
             _ => {}
         }
         match response.code() {
-            200..=299 => self.handle_success(now, stack, response, first_seen),
+            200..=299 => self.handle_success(now, stack, response),
             423 => match response.headers.min_expires().map(|seconds| Duration::from_secs(seconds.into())) {
-                Some(minimum) if minimum > self.expires => {
+                Some(minimum) if minimum > self.expires && self.raised < MAX_RAISED => {
+                    self.raised += 1;
                     self.expires = minimum;
                     self.register(now, stack);
                 }
@@ -296,7 +305,7 @@ impl Registration {
         }
     }
 
-    fn handle_success(&mut self, now: Instant, stack: &mut Stack, response: &Response, first_seen: bool) {
+    fn handle_success(&mut self, now: Instant, stack: &mut Stack, response: &Response) {
         // Not what we would ask for now: this very answer may have told where we are.
         let contact = self.asked.clone().unwrap_or_else(|| self.contact(stack));
         let instance = self.identity.outbound.as_ref().map(|outbound| &*outbound.instance);
@@ -307,6 +316,7 @@ impl Registration {
         };
         let expires = binding.expires;
         self.failures = 0;
+        self.raised = 0;
         self.learn_way(stack, &binding);
         self.remember(contact);
         // A registrar that grants nothing useful must not make us send without a pause. Counted from when we asked,
@@ -323,8 +333,11 @@ impl Registration {
             }
         }
         self.binding = Some(binding);
-        if first_seen {
-            // The contact that we have just bound leads nowhere.
+        // The contact that we have just bound leads nowhere if the server sees us elsewhere. Once: a translator that
+        // changes its mind with every request is not chased.
+        let has_moved = self.bound.as_ref() != Some(&self.contact(stack));
+        self.chasing = has_moved && !self.chasing;
+        if self.chasing {
             self.register(now, stack);
         }
     }
