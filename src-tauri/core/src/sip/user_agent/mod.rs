@@ -5,6 +5,11 @@
 //! registration. Everything that is sent goes through `stack::Stack`. Whatever changed is then either removed or put
 //! into an agenda with the time of its next wish; nothing is ever searched for what is due.
 //!
+//! What a registrar teaches is kept beside the registration: nonces in its `Authentication`, routes in its `Binding`, and
+//! in `stack.reach` what the Contact of dialogs along its flow is to say. A request too large for a datagram takes TCP by
+//! `detour`, and comes back to UDP in the same transaction where there is none; an ACK to a 2xx does not, since nobody
+//! would tell that it was lost.
+//!
 //! Deliberately absent, and answered accordingly (405 with Allow, 420 with Unsupported): Info Packages, preconditions.
 //! Names are not resolved and no flow is opened here: the engine does both.
 
