@@ -17,6 +17,8 @@ use crate::telemetry;
 const EXPIRES: Duration = Duration::from_secs(600);
 /// How long a sign-in may take before the agent gets the form back.
 const SIGN_IN_LIMIT: Duration = Duration::from_secs(12);
+/// How many further datagram servers are tried during a sign-in.
+const MOST_TRIED: u8 = 2;
 /// The pause before the first attempt to reconnect, doubled up to the limit (RFC 5626 §4.5 in small).
 const RECONNECT_FIRST: Duration = Duration::from_millis(500);
 const RECONNECT_LIMIT: Duration = Duration::from_secs(30);
@@ -30,14 +32,17 @@ pub enum Registration {
     Offline {
         failure: Option<Failure>,
     },
-    /// The flow is being opened for the first time.
+    /// The flow is being opened for the first time, or for the first time to the next server.
     Connecting {
         connect: ConnectId,
+        /// Counts the datagram servers that were tried before.
+        tried: u8,
     },
     /// The first REGISTER is under way.
     Registering {
         id: RegistrationId,
         flow: Flow,
+        tried: u8,
     },
     Registered {
         id: RegistrationId,
@@ -192,7 +197,7 @@ impl Workbench {
         self.timers.remove(&Timer::Reconnect(id));
         self.fall_silent(now, id);
         match self.lines[index].registration.clone() {
-            Registration::Registering { id: registration, flow }
+            Registration::Registering { id: registration, flow, .. }
             | Registration::Registered { id: registration, flow, .. }
             | Registration::Restoring { id: registration, flow: Some(flow), .. } => {
                 self.lines[index].registration = Registration::Unregistering { id: registration, flow: Some(flow) };
@@ -228,7 +233,10 @@ impl Workbench {
         let line = &mut self.lines[index];
         match &mut line.registration {
             Registration::Restoring { connect, .. } => *connect = Some(attempt),
-            registration => *registration = Registration::Connecting { connect: attempt },
+            Registration::Registering { tried, .. } => {
+                line.registration = Registration::Connecting { connect: attempt, tried: *tried + 1 };
+            }
+            registration => *registration = Registration::Connecting { connect: attempt, tried: 0 },
         }
         let server = line.account.server.clone();
         self.outputs.push_back(Output::Connect { id: attempt, server });
@@ -238,7 +246,7 @@ impl Workbench {
     /// The line that waits for that connection.
     fn line_of_connect(&self, attempt: ConnectId) -> Option<usize> {
         self.lines.iter().position(|line| match line.registration {
-            Registration::Connecting { connect } => connect == attempt,
+            Registration::Connecting { connect, .. } => connect == attempt,
             Registration::Restoring { connect, .. } => connect == Some(attempt),
             _ => false,
         })
@@ -263,7 +271,8 @@ impl Workbench {
                 }
                 self.move_calls(now, id, flow);
             }
-            _ => {
+            registration => {
+                let tried = if let Registration::Connecting { tried, .. } = registration { tried } else { 0 };
                 let account = &self.lines[index].account;
                 let registrar = account.registrar();
                 let mut identity = identity(account, flow);
@@ -273,7 +282,7 @@ impl Workbench {
                     gruu: false,
                 });
                 let registration = self.user_agent.register(now.instant, identity, registrar, EXPIRES);
-                self.lines[index].registration = Registration::Registering { id: registration, flow };
+                self.lines[index].registration = Registration::Registering { id: registration, flow, tried };
             }
         }
         self.touch();
@@ -307,6 +316,14 @@ impl Workbench {
         for id in self.lines_on_flow(flow) {
             let Some(line) = self.line(id) else { continue };
             match line.registration {
+                // Nothing tells beforehand whether a datagram server is there. Perhaps there is another (RFC 3263 §4.3):
+                // the network knows, and remembers which of them was silent.
+                Registration::Registering { id: registration, flow, tried }
+                    if !flow.transport.is_reliable() && tried < MOST_TRIED =>
+                {
+                    let _ = self.user_agent.unregister(now.instant, registration);
+                    self.connect(id);
+                }
                 Registration::Registering { .. } => self.refused(now, id, failure),
                 Registration::Registered { .. } | Registration::Restoring { .. } => self.restore(now, id, failure),
                 Registration::Unregistering { .. } => self.signed_out(id),

@@ -27,6 +27,31 @@ fn silent_server_gives_the_form_back_after_twelve_seconds() {
 }
 
 #[test]
+fn datagram_server_that_is_gone_at_sign_in_gives_way_to_the_next_but_not_for_ever() {
+    let mut bench = Bench::new();
+    bench.registrar = Registrar::Silent;
+    bench.sign_in().unwrap();
+    bench.flow_breaks();
+    assert_eq!(bench.code(), 0, "still signing in");
+    bench.registrar = Registrar::Accepts;
+    let connect = bench.connects.pop().expect("the next server is tried");
+    bench.connected(connect);
+    assert_eq!(bench.code(), 3);
+
+    let mut bench = Bench::new();
+    bench.registrar = Registrar::Silent;
+    bench.sign_in().unwrap();
+    for _ in 0..2 {
+        bench.flow_breaks();
+        let connect = bench.connects.pop().expect("the next server is tried");
+        bench.connected(connect);
+    }
+    bench.flow_breaks();
+    assert!(bench.connects.is_empty());
+    assert_eq!(bench.code(), -1, "the form is back");
+}
+
+#[test]
 fn unreachable_server_is_told() {
     let mut bench = Bench::new();
     bench.command(Command::SignIn(Box::new(Bench::account()))).unwrap();
