@@ -218,6 +218,8 @@ impl Workbench {
         let id = call.id;
         self.calls.push(call);
         self.ask_media(Command::Devices { wanted: true });
+        self.alert();
+        self.follow_calls(now);
         self.proceed(now, id);
         self.touch();
     }
@@ -256,6 +258,8 @@ impl Workbench {
         let new = call.id;
         self.calls.push(call);
         self.ask_media(Command::Devices { wanted: true });
+        self.alert();
+        self.follow_calls(now);
         self.proceed(now, new);
         self.touch();
         true

@@ -26,6 +26,7 @@ mod storm;
 mod subscriptions;
 mod timers;
 mod transfer;
+mod trio;
 mod updating;
 
 use std::collections::BTreeMap;

@@ -310,7 +310,12 @@ impl Referral {
                 // There is no such dialog any more (RFC 5057 §5.1).
                 if let (481, Way::Within(session)) = (status, &self.way) {
                     let reason = EndReason::Rejected { status, reason: response.reason.clone() };
-                    agent.with(*session, |session, stack| session.end(now, stack, reason, response.headers.clone()));
+                    agent.with(*session, |session, stack| {
+                        // Our BYE may have been faster.
+                        if !session.has_ended() {
+                            session.end(now, stack, reason, response.headers.clone());
+                        }
+                    });
                 }
             }
         }

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::call::{Change, Hold};
 use crate::media::{DeviceRole, DeviceTrouble, Event as MediaEvent, MediaId};
+use crate::sip::refer::ReferTo;
+use crate::sip::user_agent::Refer;
 
 const SEEDS: u64 = 250;
 const STEPS: usize = 60;
@@ -45,7 +47,7 @@ fn any_day_ends_well() {
 /// One thing that happens.
 fn step(bench: &mut Bench, dice: &mut Dice) -> String {
     let number = |text: &str| Pii::new(text.to_owned());
-    match dice.below(43) {
+    match dice.below(49) {
         0 => format!("sign in: {:?}", bench.sign_in()),
         1 => command(bench, Command::SignOut),
         2 | 3 => command(bench, Command::Ready),
@@ -57,6 +59,9 @@ fn step(bench: &mut Bench, dice: &mut Dice) -> String {
         11 => command(bench, hang_up()),
         12 => command(bench, Command::Hold(any_call(bench, dice))),
         13 => command(bench, Command::Retrieve(any_call(bench, dice))),
+        46 => command(bench, Command::Transfer { call: None, to: number("1003"), headers: Vec::new() }),
+        47 => command(bench, Command::CompleteTransfer(None)),
+        43..=45 | 48 => far_transfers(bench, dice),
         34 => command(bench, Command::Swap),
         35 => command(bench, Command::HangUp { call: any_call(bench, dice), headers: Vec::new() }),
         36 => command(bench, Command::Consult { call: None, to: number("1002") }),
@@ -190,6 +195,41 @@ fn far_acts(bench: &mut Bench, dice: &mut Dice) -> String {
     format!("the far side does {act} to {session:?}")
 }
 
+/// The far side asks for a transfer, decides on ours, replaces a call, or writes.
+fn far_transfers(bench: &mut Bench, dice: &mut Dice) -> String {
+    let mut sessions = BTreeSet::new();
+    let mut referrals = Vec::new();
+    for event in &bench.far_events {
+        match event {
+            Event::Incoming { session, .. } | Event::Answered { session, .. } => drop(sessions.insert(*session)),
+            Event::Ended { session, .. } => drop(sessions.remove(session)),
+            Event::Referred { referral, .. } => referrals.push(*referral),
+            _ => {}
+        }
+    }
+    let (session, referral) = (dice.pick(&sessions.into_iter().collect::<Vec<_>>()), dice.pick(&referrals));
+    let act = dice.below(6);
+    match (act, session, referral) {
+        (0 | 1, Some(session), _) => {
+            let refer_to = ReferTo::new("sip:1009@127.0.0.1".parse().unwrap());
+            let refer = Refer { refer_to, referred_by: None, headers: Headers::default(), reports: act == 0 };
+            bench.far(|far, now| _ = far.refer(now, session, refer));
+        }
+        (2, Some(session), _) => {
+            if let Ok(refer_to) = bench.far.refer_to_session(session) {
+                let mut headers = Headers::default();
+                headers.add(HeaderName::Replaces, refer_to.replaces.unwrap().to_string());
+                bench.far_calls_to("1001", offer_answer::offer(&far_media()), headers);
+            }
+        }
+        (3, _, Some(referral)) => bench.far(|far, now| _ = far.accept_referral(now, referral)),
+        (4, _, Some(referral)) => bench.far(|far, now| _ = far.refuse_referral(now, referral, 603)),
+        (5, _, Some(referral)) => bench.far(|far, now| _ = far.abandon_referral(now, referral, 486)),
+        _ => {}
+    }
+    format!("the far side transfers {act}: {session:?} {referral:?}")
+}
+
 fn sound(bench: &mut Bench, dice: &mut Dice) -> String {
     let role = dice.pick(&[DeviceRole::Microphone, DeviceRole::Ringer]).unwrap();
     let withheld = bench.withheld.pop();
@@ -310,7 +350,11 @@ fn end_well(bench: &mut Bench, seed: u64, said: &[String]) {
     for line in bench.desk.lines().iter().map(|line| line.id).filter(|line| *line != LineId::OWN).collect::<Vec<_>>() {
         bench.command(Command::RemoveLine(line)).unwrap();
     }
-    for _ in 0..8 {
+    for round in 0..12 {
+        // The longest wait between two attempts to register (RFC 5626 §4.5) may lie ahead.
+        if round >= 8 && bench.code() == 3 {
+            break;
+        }
         if matches!(bench.desk.registration(), Registration::Offline { .. }) {
             bench.sign_in().unwrap();
         }
