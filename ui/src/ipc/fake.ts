@@ -657,7 +657,6 @@ function callAllowed(call: Call, calls: readonly Call[]): CallAction[] {
       return [
         ...(["hangup", "retrieve", "mute"] as const),
         ...(moving || consult !== undefined ? [] : (["transfer"] as const)),
-        ...(others.some(({ state }) => state === "talking") ? (["swap"] as const) : []),
         ...pair,
       ];
     case "ended":

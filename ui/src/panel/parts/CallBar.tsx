@@ -20,6 +20,11 @@ export function CallBar(props: { model: Model; call: Call }) {
   const others = () => props.model.snapshot.calls.length > 1;
   const hangupName = () => (ringing() ? t().call.declineCall(who()) : t().call.hangupCall(who()));
   const answerName = () => (others() ? t().call.answerAndHold(who()) : t().call.answer);
+  /** One held and one active call change places; of several held ones this very one is taken up. */
+  const swaps = () => {
+    const { calls } = props.model.snapshot;
+    return calls.filter((call) => call.state === "held").length === 1 && calls.some((call) => call.allowed.includes("swap"));
+  };
   /** For whom one asks in this call, where it is a consultation. */
   const about = () => {
     const pair = consultationOf(props.model.snapshot.calls, props.call);
@@ -61,7 +66,7 @@ export function CallBar(props: { model: Model; call: Call }) {
             <Icon name="phone" size={18} />
           </button>
         </Match>
-        <Match when={props.call.state === "held" && others() && props.call.allowed.includes("swap")}>
+        <Match when={props.call.state === "held" && swaps()}>
           <button
             type="button"
             class="round take"
