@@ -1,29 +1,44 @@
-//! How fast messages are read and written, as JSON lines: median and spread (10th and 90th percentile) of 41 rounds.
-//! Run by `cargo bench -p deskline-core --bench parse [part of a name]`.
+//! How fast messages are read and written, beside rsip, as JSON lines: median and spread (10th and 90th percentile) of 41
+//! rounds. Run by `cargo bench -p deskline-core --bench parse [part of a name]`.
 
+mod shapes;
+
+use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use deskline_core::sdp;
 use deskline_core::sip::wire::{StreamFramer, parse, write};
 use deskline_core::sip::{HeaderAccess, Message};
 use rsip::headers::ToTypedHeader;
 use rsip::message::HeadersExt;
+use shapes::{Shape, shapes};
 
 const ROUNDS: usize = 41;
 
 fn main() {
+    let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    if counted(&args) {
+        return;
+    }
+    let mut figures = BTreeMap::new();
+    let mut measure = |name: &str, call: &mut dyn FnMut()| {
+        if let Some(median) = measure(name, call) {
+            figures.insert(name.to_owned(), median);
+        }
+    };
     let invite = invite();
     assert!((900..1100).contains(&invite.len()), "the yardstick is a message of 1 KB, not {}", invite.len());
     let message = parse(&invite).expect("the message of this file is valid");
 
-    measure("parse_invite_1k", || drop(black_box(parse(black_box(&invite)))));
-    measure("parse_invite_1k_by_rsip", || drop(black_box(rsip::SipMessage::try_from(black_box(&invite[..])))));
-    measure("parse_and_read_invite_1k", || {
+    measure("parse_invite_1k", &mut || drop(black_box(parse(black_box(&invite)))));
+    measure("parse_invite_1k_by_rsip", &mut || drop(black_box(rsip::SipMessage::try_from(black_box(&invite[..])))));
+    measure("parse_and_read_invite_1k", &mut || {
         let message = parse(black_box(&invite)).expect("the message of this file is valid");
         let headers = message.headers();
         drop(black_box((headers.via(), headers.from_header(), headers.to_header(), headers.cseq(), headers.contact())));
     });
-    measure("parse_and_read_invite_1k_by_rsip", || {
+    measure("parse_and_read_invite_1k_by_rsip", &mut || {
         let message = rsip::SipMessage::try_from(black_box(&invite[..])).expect("rsip reads this message too");
         let typed = (
             message.via_header().map(|header| header.typed()),
@@ -34,38 +49,57 @@ fn main() {
         );
         drop(black_box(typed));
     });
-    measure("write_invite_1k", || drop(black_box(write(black_box(&message)))));
-    measure("parse_and_write_invite_1k", || {
+    measure("write_invite_1k", &mut || drop(black_box(write(black_box(&message)))));
+    measure("parse_and_write_invite_1k", &mut || {
         let message: Message = parse(black_box(&invite)).expect("the message of this file is valid");
         drop(black_box(write(&message)));
     });
-    measure("frame_invite_1k", || {
+    measure("parse_and_write_invite_1k_by_rsip", &mut || {
+        let message = rsip::SipMessage::try_from(black_box(&invite[..])).expect("rsip reads this message too");
+        drop(black_box(Vec::from(message)));
+    });
+    measure("frame_invite_1k", &mut || {
         let mut framer = StreamFramer::new();
         framer.push(black_box(&invite));
         drop(black_box(framer.next()));
     });
-    // Shapes that would show time that is not linear: 64 KiB of each.
-    for (name, filler) in [
-        ("parse_64k_one_long_value", "a".to_owned()),
-        ("parse_64k_folded_lines", "\r\n a".to_owned()),
-        ("parse_64k_commas", ",".to_owned()),
-        ("parse_64k_quotation_marks", "\"\\".to_owned()),
-        ("parse_64k_lone_line_feeds", "\n".to_owned()),
-        ("parse_64k_invalid_utf_8", "\u{1}".to_owned()),
-        ("parse_64k_vias", ", SIP/2.0/UDP h;branch=z9hG4bK1".to_owned()),
-    ] {
-        if !is_chosen(name) {
-            continue;
+    ratio("parse", "parse_invite_1k_by_rsip", "parse_invite_1k", &mut figures);
+    ratio("parse_and_write", "parse_and_write_invite_1k_by_rsip", "parse_and_write_invite_1k", &mut figures);
+    ratio("parse_and_read", "parse_and_read_invite_1k_by_rsip", "parse_and_read_invite_1k", &mut figures);
+}
+
+/// `--once SHAPE SIZE TIMES`: reads a shape so many times, for a tool that counts instructions. `--shapes` names them.
+fn counted(args: &[String]) -> bool {
+    match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["--shapes"] => {
+            shapes(1024).iter().for_each(|(name, _)| println!("{name}"));
+            println!("{USUAL}");
         }
-        let room = 64 * 1024 - invite.len() - 16;
-        let value = filler.repeat(room / filler.len());
-        let value = if name.ends_with("vias") { value } else { format!("\r\nX-Long: {value}") };
-        let branch = ";branch=z9hG4bK74bf9";
-        let text = String::from_utf8_lossy(&invite).replacen(branch, &format!("{branch}{value}"), 1);
-        // No byte of UTF-8 is 0xff.
-        let long: Vec<u8> = text.bytes().map(|byte| if byte == 1 { 0xff } else { byte }).collect();
-        assert!(parse(&long).is_ok(), "{name}");
-        measure(name, || drop(black_box(parse(black_box(&long)))));
+        ["--once", wanted, size, times] => {
+            let (size, times): (usize, usize) =
+                (size.parse().expect("SIZE is a number"), times.parse().expect("TIMES is a number"));
+            let usual = (USUAL, Shape::Message(invite()));
+            let all = shapes(size);
+            let (_, shape) =
+                all.iter().chain([&usual]).find(|(name, _)| *name == wanted).expect("SHAPE is one of --shapes");
+            for _ in 0..times {
+                match shape {
+                    Shape::Message(bytes) => drop(black_box(parse(black_box(bytes)))),
+                    Shape::Description(text) => drop(black_box(sdp::parse::parse(black_box(text)))),
+                }
+            }
+        }
+        _ => return false,
+    }
+    true
+}
+
+/// The message that everything else is compared with.
+const USUAL: &str = "the usual INVITE";
+
+fn ratio(what: &str, theirs: &str, ours: &str, figures: &mut BTreeMap<String, f64>) {
+    if let (Some(theirs), Some(ours)) = (figures.get(theirs), figures.get(ours)) {
+        println!("{{\"name\":\"{what}_times_as_fast_as_rsip\",\"unit\":\"\",\"median\":{:.2}}}", theirs / ours);
     }
 }
 
@@ -73,10 +107,10 @@ fn is_chosen(name: &str) -> bool {
     std::env::args().skip(1).find(|argument| !argument.starts_with('-')).is_none_or(|chosen| name.contains(&chosen))
 }
 
-/// Prints nanoseconds per call.
-fn measure(name: &str, mut call: impl FnMut()) {
+/// Prints nanoseconds per call; the median.
+fn measure(name: &str, mut call: &mut dyn FnMut()) -> Option<f64> {
     if !is_chosen(name) {
-        return;
+        return None;
     }
     let mut batch = 1_u32;
     while time(&mut call, batch) < Duration::from_millis(2) {
@@ -90,6 +124,7 @@ fn measure(name: &str, mut call: impl FnMut()) {
         "{{\"name\":\"{name}\",\"unit\":\"ns\",\"median\":{median:.0},\"p10\":{low:.0},\"p90\":{high:.0},\"per_second\":{:.0}}}",
         1e9 / median
     );
+    Some(median)
 }
 
 fn time(call: &mut impl FnMut(), batch: u32) -> Duration {

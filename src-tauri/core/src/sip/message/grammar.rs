@@ -200,12 +200,17 @@ pub(crate) fn split_at_byte(text: &str, wanted: impl Fn(u8) -> bool) -> Option<(
 #[derive(Debug, Clone)]
 pub struct ParamScan<'a> {
     rest: &'a str,
+    /// How many semicolons may still come.
+    left: usize,
 }
+
+/// The most parameters of one header element or URI.
+pub const MAX_PARAMS: usize = 128;
 
 impl<'a> ParamScan<'a> {
     /// `text` is empty or starts with `;` (white space aside).
     pub fn new(text: &'a str) -> Self {
-        Self { rest: text }
+        Self { rest: text, left: MAX_PARAMS }
     }
 
     pub fn collect_owned(self) -> Result<Params, Malformed> {
@@ -233,6 +238,8 @@ impl<'a> Iterator for ParamScan<'a> {
             let Some(text) = text.strip_prefix(';') else {
                 return Some(Err(Malformed("something other than a parameter stands behind the address")));
             };
+            let Some(left) = self.left.checked_sub(1) else { return Some(Err(Malformed("too many parameters"))) };
+            self.left = left;
             let name_end = find_byte(text, |byte| matches!(byte, b';' | b'=')).unwrap_or(text.len());
             let name = trim(&text[..name_end]);
             let mut value = None;

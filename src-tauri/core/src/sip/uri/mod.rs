@@ -16,6 +16,7 @@ use super::message::grammar::{Params, param, set_param};
 pub(crate) use name_addr::NameAddrScan;
 pub(crate) use name_addr::write_params;
 pub use name_addr::{NameAddr, split_name_addrs};
+pub use scan::MAX_URI;
 pub(crate) use scan::{UriScan, is_host, parse_port, split_host};
 
 /// A SIP, SIPS or tel URI; any other scheme is kept as it stands.

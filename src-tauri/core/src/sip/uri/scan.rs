@@ -4,6 +4,9 @@ use super::{Uri, host_addr};
 use crate::sip::message::Malformed;
 use crate::sip::message::grammar::{ParamScan, breaks_uri, find_byte, host_name_len, split_at_byte};
 
+/// The longest URI that is read, in bytes; a longer Request-URI is answered 414.
+pub const MAX_URI: usize = 8 * 1024;
+
 /// The parts of a URI, borrowed from the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct UriScan<'a> {
@@ -19,6 +22,9 @@ pub(crate) struct UriScan<'a> {
 
 impl<'a> UriScan<'a> {
     pub(crate) fn new(text: &'a str) -> Result<Self, Malformed> {
+        if text.len() > MAX_URI {
+            return Err(Malformed("a URI is too long"));
+        }
         if breaks_uri(text) {
             return Err(Malformed("a URI holds white space, a control character or a bracket"));
         }

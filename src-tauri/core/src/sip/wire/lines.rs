@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use memchr::memmem::Finder;
 use memchr::{memchr, memchr_iter};
 
+use super::MAX_LINES;
 use crate::sip::message::HeaderName;
 use crate::sip::message::grammar::{is_token_byte, is_ws};
 
@@ -43,6 +44,8 @@ pub(super) struct Lines<'a> {
     at: usize,
     /// Line feeds met that end no line.
     stray: usize,
+    /// Line ends met.
+    count: usize,
     ended: bool,
 }
 
@@ -58,7 +61,7 @@ pub(super) struct HeaderLine {
 
 impl<'a> Lines<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0, stray: 0, ended: false }
+        Self { bytes, at: 0, stray: 0, count: 0, ended: false }
     }
 
     /// The request or status line, which is never folded.
@@ -94,6 +97,11 @@ impl<'a> Lines<'a> {
         self.ended.then(|| (self.at, &self.bytes[self.at + 2..]))
     }
 
+    /// There are more lines than [`MAX_LINES`]: the rest was not looked at.
+    pub(super) const fn are_too_many(&self) -> bool {
+        self.count > MAX_LINES
+    }
+
     /// The next line without its CRLF, continuation lines included.
     fn line(&mut self, foldable: bool) -> Option<(usize, usize)> {
         let (start, mut from) = (self.at, self.at);
@@ -101,6 +109,10 @@ impl<'a> Lines<'a> {
             return None;
         }
         while let Some(at) = self.line_end(from) {
+            self.count += 1;
+            if self.count > MAX_LINES {
+                return None;
+            }
             if foldable && matches!(self.bytes.get(at + 2), Some(b' ' | b'\t')) {
                 from = at + 2;
             } else if at == start {

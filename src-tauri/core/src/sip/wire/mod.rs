@@ -22,3 +22,7 @@ pub use write::{write, write_request, write_response};
 pub const MAX_MESSAGE: usize = 64 * 1024;
 /// The greatest number of header lines of a message.
 pub const MAX_HEADERS: usize = 256;
+/// The greatest number of lines of a head, those of folded headers and those that are no headers included.
+pub const MAX_LINES: usize = 1024;
+/// The greatest number of stretches of a head that are not UTF-8.
+pub const MAX_FOREIGN: usize = 1024;

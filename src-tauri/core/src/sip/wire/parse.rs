@@ -3,13 +3,14 @@
 use memchr::memchr;
 
 use super::lines::{HeaderLine, Lines, has_control, unfold};
-use super::{MAX_HEADERS, MAX_MESSAGE};
+use super::{MAX_FOREIGN, MAX_HEADERS, MAX_MESSAGE};
 use crate::sip::message::grammar::{ParamScan, find_byte, is_token, split_at_byte, split_commas, trim, trim_end};
 use crate::sip::message::{
     Field, HeaderAccess, HeaderName, Headers, Malformed, Message, Request, Response, Span, ViaScan, reason_phrase,
     scan_cseq,
 };
-use crate::sip::uri::{NameAddrScan, UriScan};
+use crate::sip::uri::{MAX_URI, NameAddrScan, UriScan};
+use crate::sip::validate::MAX_ELEMENTS;
 
 /// Why bytes are not a message, and what can be done about it.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -52,7 +53,7 @@ pub fn parse(bytes: &[u8]) -> Result<Message, ParseError> {
     let (text, collected) = match std::str::from_utf8(head) {
         Ok(text) => (text.to_owned(), collected),
         Err(_) => {
-            let text = String::from_utf8_lossy(head).into_owned();
+            let text = lossy(head).ok_or(ParseError::Unanswerable("too many bytes are not UTF-8"))?;
             let mut again = Collected::new(&mut Lines::new(text.as_bytes()));
             // What has no end now has had one before, or has been complained of.
             again.fault = again.fault.or(collected.fault);
@@ -66,6 +67,23 @@ pub fn parse(bytes: &[u8]) -> Result<Message, ParseError> {
     if is_response { response(read, body) } else { request(read, body) }
 }
 
+/// The text of a head, each stretch that is not UTF-8 replaced by U+FFFD; `None` when there are more than [`MAX_FOREIGN`].
+fn lossy(head: &[u8]) -> Option<String> {
+    let mut text = String::with_capacity(head.len() + 64);
+    let mut foreign = 0;
+    for chunk in head.utf8_chunks() {
+        text.push_str(chunk.valid());
+        if !chunk.invalid().is_empty() {
+            foreign += 1;
+            if foreign > MAX_FOREIGN {
+                return None;
+            }
+            text.push(char::REPLACEMENT_CHARACTER);
+        }
+    }
+    Some(text)
+}
+
 fn request(read: Read, body: &[u8]) -> Result<Message, ParseError> {
     let line = RequestLine::read(read.start_line())
         .ok_or(ParseError::Unanswerable("the first line is neither a request line nor a status line"))?;
@@ -75,6 +93,9 @@ fn request(read: Read, body: &[u8]) -> Result<Message, ParseError> {
     }
     if !line.version.eq_ignore_ascii_case("SIP/2.0") {
         (status, fault) = (505, Some("the version is not SIP/2.0"));
+    }
+    if line.uri.len() > MAX_URI && fault.is_none() {
+        (status, fault) = (414, Some("the Request-URI is too long"));
     }
     fault = fault.or_else(|| read.mandatory_fault(Some(line.method)));
     let parts = UriScan::new(line.uri).and_then(UriScan::to_owned).and_then(|uri| Ok((uri, line.method.parse()?)));
@@ -168,10 +189,14 @@ impl Collected {
         let mut count = 0;
         while let Some(line) = lines.header() {
             count += 1;
-            match count {
-                ..=MAX_HEADERS => collected.take(&line, lines.bytes(line.value)),
-                _ => collected.complain("more than 256 headers"),
+            if count > MAX_HEADERS {
+                collected.complain("more than 256 headers");
+                break;
             }
+            collected.take(&line, lines.bytes(line.value));
+        }
+        if lines.are_too_many() {
+            collected.complain("more than 1024 lines");
         }
         collected
     }
@@ -257,7 +282,10 @@ impl Read {
             Some(list) => {
                 let mut vias = split_commas(list).peekable();
                 vias.peek().ok_or(Malformed("Via is missing"))?;
-                vias.try_for_each(check_via)?;
+                vias.by_ref().take(MAX_ELEMENTS).try_for_each(check_via)?;
+                if vias.next().is_some() {
+                    return Err(Malformed("Via has too many elements"));
+                }
             }
         }
         for (name, missing, malformed) in [

@@ -3,6 +3,7 @@
 
 mod framing;
 mod limits;
+mod linear;
 mod torture;
 mod verdicts;
 
