@@ -130,7 +130,9 @@ impl<'a> RequestLine<'a> {
 
 /// The response to a malformed request, made from what of it can be read.
 fn answer(method: &str, status: u16, why: &'static str, headers: &Headers) -> ParseError {
-    let routable = headers.items(HeaderName::Via).next().is_some_and(|via| ViaScan::new(via).is_ok());
+    // Up to the first comma is enough to tell where an answer would go, and is found quickly in any line.
+    let top = headers.value(HeaderName::Via).and_then(|line| line.split(',').next());
+    let routable = top.is_some_and(|via| ViaScan::new(trim(via)).is_ok());
     if method == "ACK" || !routable {
         return ParseError::Unanswerable(why);
     }
