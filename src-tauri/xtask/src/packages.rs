@@ -33,6 +33,7 @@ const TEST: &[&str] = &[
     "libasound2-plugins",
     "linphone-cli",
     "sip-tester",
+    "valgrind",
     "xdotool",
 ];
 

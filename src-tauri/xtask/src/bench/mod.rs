@@ -4,6 +4,7 @@ mod chirp;
 mod counterpart;
 mod footprint;
 mod mouth_to_ear;
+mod parsing;
 mod set_up;
 mod statistics;
 
@@ -51,6 +52,7 @@ pub fn bench(args: &[String]) -> anyhow::Result<()> {
     let mut figures = set_up::measure(extent)?;
     figures.extend(mouth_to_ear::measure(extent)?);
     figures.extend(footprint::measure(extent)?);
+    parsing::measure()?;
 
     let table = statistics::table(&figures);
     println!("\n{}\n{table}", machine(&load));
