@@ -24,7 +24,10 @@ const NEXT_HOST: Duration = Duration::from_millis(1_000);
 
 /// Opens a flow to `server` and serves it to its end. An error: it never stood.
 pub(super) async fn open(flows: &Arc<Flows>, opening: Opening, server: &Server) -> Result<(), ConnectError> {
-    let deadline = Deadline::after(flows.limits.connect);
+    let deadline = Deadline::after(match &opening {
+        Opening::Asked(_) => flows.limits.connect,
+        Opening::Queued(..) => flows.limits.connect_for_waiting,
+    });
     if let Some(proxy) = &server.proxy {
         // The proxy resolves the name: inside, there may be no name server that knows it.
         let transport = server.transport.unwrap_or(Transport::Tls);

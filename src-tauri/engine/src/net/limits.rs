@@ -7,6 +7,8 @@ use std::time::Duration;
 pub struct Limits {
     /// Name resolution, connection, proxy, TLS and WebSocket handshake together.
     pub connect: Duration,
+    /// The same for a connection that messages wait for already. What went to it only for its size has another way.
+    pub connect_for_waiting: Duration,
     /// For how long a server that did not answer is tried last, where there are others (RFC 3263 §4.3).
     pub failed_server: Duration,
     /// How long a datagram server may leave a request unanswered before its flow is given up, where there is another server
@@ -40,6 +42,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(8),
+            connect_for_waiting: Duration::from_secs(4),
             failed_server: Duration::from_secs(300),
             silent_server: Duration::from_secs(4),
             partial_message: Duration::from_secs(30),

@@ -176,6 +176,27 @@ async fn sending_to_an_address_where_nothing_listens_ends_in_down() {
 }
 
 #[tokio::test]
+async fn address_that_does_not_answer_is_given_up_in_time_for_another_way() {
+    // A listener whose queue is full: further connections are neither taken nor refused.
+    let listener = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    listener.bind(&LOOPBACK.into()).unwrap();
+    listener.listen(0).unwrap();
+    let address = listener.local_addr().unwrap().as_socket().unwrap();
+    let mut queued = Vec::new();
+    while let Ok(stream) = std::net::TcpStream::connect_timeout(&address, Duration::from_millis(200)) {
+        queued.push(stream);
+        assert!(queued.len() < 100, "the queue never fills");
+    }
+    let waiting = Duration::from_millis(300);
+    let mut client = Node::new(Limits { connect_for_waiting: waiting, ..Limits::default() });
+    client.net.send(Destination::Address(Transport::Tcp, address), OPTIONS.to_vec());
+    match client.event().await {
+        NetEvent::Down { peer, .. } => assert_eq!(peer, Some((Transport::Tcp, address))),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
 async fn messages_to_addresses_open_only_so_many_connections() {
     let mut client = Node::new(Limits { opened: 1, ..Limits::default() });
     let (mut server, address) = listening(Transport::Tcp).await;
