@@ -189,11 +189,13 @@ async fn address_that_does_not_answer_is_given_up_in_time_for_another_way() {
     }
     let waiting = Duration::from_millis(300);
     let mut client = Node::new(Limits { connect_for_waiting: waiting, ..Limits::default() });
+    let begun = std::time::Instant::now();
     client.net.send(Destination::Address(Transport::Tcp, address), OPTIONS.to_vec());
     match client.event().await {
         NetEvent::Down { peer, .. } => assert_eq!(peer, Some((Transport::Tcp, address))),
         other => panic!("{other:?}"),
     }
+    assert!(begun.elapsed() < Limits::default().connect, "the limit of a sign-in does not apply");
 }
 
 #[tokio::test]
