@@ -9,6 +9,7 @@ mod hostile_input;
 mod malformed;
 mod privacy;
 mod records;
+mod recovery;
 mod registrar;
 mod registration;
 mod rigs;

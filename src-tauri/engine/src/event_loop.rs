@@ -35,6 +35,9 @@ const FAREWELL: Duration = Duration::from_millis(1_500);
 /// How long the start of the program waits for what an earlier run has left of its calls.
 const STORE_PATIENCE: Duration = Duration::from_secs(3);
 
+/// How soon a sleep of the machine is noticed after its end.
+const TICK: Duration = Duration::from_secs(2);
+
 type Answer<T> = oneshot::Sender<Result<T, Error>>;
 
 /// What front ends ask of the loop.
@@ -186,7 +189,9 @@ impl EventLoop {
         // Once nobody is left who could ask, only the farewell is waited for.
         let mut orphaned = false;
         loop {
-            let timeout = [self.workbench.poll_timeout(), self.farewell].into_iter().flatten().min();
+            // Timers stand still while the machine sleeps: a look at the clocks now and then notices that it has woken.
+            let tick = (!self.workbench.lines().is_empty()).then(|| Instant::now() + TICK);
+            let timeout = [self.workbench.poll_timeout(), self.farewell, tick].into_iter().flatten().min();
             tokio::select! {
                 biased;
                 request = requests.recv(), if !orphaned => match request {

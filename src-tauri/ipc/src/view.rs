@@ -238,6 +238,7 @@ pub fn notice(notice: &workbench::Notice) -> Notice {
         workbench::NoticeCode::DtmfRefused => (NoticeLevel::Warning, NoticeCode::DtmfRefused),
         workbench::NoticeCode::DtmfOtherWay => (NoticeLevel::Info, NoticeCode::DtmfOtherWay),
         workbench::NoticeCode::TransferRefused => (NoticeLevel::Warning, NoticeCode::TransferRefused),
+        workbench::NoticeCode::CertificateRefused => (NoticeLevel::Error, NoticeCode::CertificateRefused),
         workbench::NoticeCode::LoggedInElsewhere => (NoticeLevel::Info, NoticeCode::LoggedInElsewhere),
         workbench::NoticeCode::Device(role, trouble) => (
             if role == Role::Ringer { NoticeLevel::Warning } else { NoticeLevel::Error },

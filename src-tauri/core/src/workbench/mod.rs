@@ -331,6 +331,8 @@ pub enum NoticeCode {
     DtmfOtherWay,
     TransferRefused,
     LoggedInElsewhere,
+    /// Signed in, and now the server shows a certificate that we do not trust.
+    CertificateRefused,
 }
 
 impl NoticeCode {

@@ -349,6 +349,7 @@ impl Workbench {
         self.lines[index].registration = Registration::Registered { id: registration, flow, since: now };
         self.timers.remove(&Timer::SignInGuard(id));
         self.timers.remove(&Timer::Reconnect(id));
+        self.heal(|code| code == NoticeCode::CertificateRefused);
         if !first {
             self.refresh_calls(now, id);
         }
@@ -483,6 +484,9 @@ impl Workbench {
                 self.move_agent(now, agent::Input::RegistrationLost);
             }
             self.edge(Edge::RegistrationFailed(id, failure));
+        }
+        if matches!(failure.code, FailureCode::CertificateRefused { .. }) {
+            self.notify(now, NoticeCode::CertificateRefused);
         }
         if failure.status.is_none() {
             self.lose_calls(now, id);

@@ -87,6 +87,22 @@ fn who_waits_for_a_network_tries_at_once_when_it_is_back() {
 }
 
 #[test]
+fn server_that_comes_back_with_another_certificate_is_told_until_it_is_right() {
+    use crate::account::{CertificateFault, Fingerprint};
+    let (mut bench, _) = talking();
+    bench.flow_breaks();
+    bench.pass(Duration::from_secs(1));
+    let connect = bench.connects.pop().unwrap();
+    let code = FailureCode::CertificateRefused { fault: CertificateFault::Expired, fingerprint: Fingerprint([7; 32]) };
+    bench.input(Input::ConnectFailed { connect, code });
+    assert_eq!(bench.desk.notices()[0].code, NoticeCode::CertificateRefused);
+    bench.pass(Duration::from_secs(2));
+    let connect = bench.connects.pop().unwrap();
+    bench.connected(connect);
+    assert!(bench.desk.notices().is_empty());
+}
+
+#[test]
 fn waking_from_sleep_registers_at_once_and_tells_the_far_side() {
     let (mut bench, _) = talking();
     let registers = |bench: &Bench| bench.sent.iter().filter(|line| line.starts_with("REGISTER ")).count();
