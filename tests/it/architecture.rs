@@ -130,11 +130,16 @@ struct Workspace {
 impl Workspace {
     fn load() -> Self {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let output = Command::new(cargo)
-            .args(["metadata", "--format-version", "1", "--locked", "--offline"])
-            .current_dir(root())
-            .output()
-            .unwrap();
+        let ask = |more: &[&str]| {
+            let mut command = Command::new(&cargo);
+            command.args(["metadata", "--format-version", "1", "--locked"]).args(more);
+            command.current_dir(root()).output().unwrap()
+        };
+        let mut output = ask(&["--offline"]);
+        if !output.status.success() {
+            // What only other systems need may not have been downloaded yet.
+            output = ask(&[]);
+        }
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
         let names: BTreeMap<&str, &str> = metadata["packages"]

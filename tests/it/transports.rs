@@ -37,6 +37,13 @@ fn registers_over_all(digest: Digest) {
 }
 
 #[test]
+fn transport_left_open_is_udp_for_an_address() {
+    let kamailio = Kamailio::start(Digest::Md5, USERS).unwrap();
+    registered(sign_in(&kamailio, &kamailio.address(), "auto"));
+    assert!(kamailio.log().contains("request REGISTER by udp"), "{}", kamailio.log());
+}
+
+#[test]
 fn registers_and_calls_over_all_five_transports_by_ipv6() {
     let kamailio = Kamailio::start(Digest::Sha256, USERS).unwrap();
     for transport in TRANSPORTS {

@@ -11,7 +11,7 @@ pub struct Limits {
     pub connect_for_waiting: Duration,
     /// For how long a server that did not answer is tried last, where there are others (RFC 3263 §4.3).
     pub failed_server: Duration,
-    /// How long a datagram server may leave a request unanswered before its flow is given up, where there is another server
+    /// How long a datagram server may leave a REGISTER unanswered before its flow is given up, where there is another server
     /// to turn to. (Where there is none, the request's own timers decide.)
     pub silent_server: Duration,
     /// From the first to the last octet of one message on a stream (against peers that send a few octets a minute).

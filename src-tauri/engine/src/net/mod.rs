@@ -3,7 +3,8 @@
 //! [`Net`] owns its tasks. What happens on the network arrives on the channel given by [`Net::new`]; what is to be sent
 //! is handed to [`Net::send`], which never blocks. Everything that a peer can make grow is bounded by [`Limits`].
 //!
-//! Deliberately absent: a way to accept just any certificate, and any knowledge of what a message says beyond its framing.
+//! Deliberately absent: a way to accept just any certificate, and any knowledge of what a message says beyond its framing
+//! (but for one thing: that a REGISTER over UDP wants an answer).
 
 mod connection;
 mod dial;

@@ -417,9 +417,10 @@ async fn receive_all(flows: &Flows, socket: &Arc<Socket>, spilled: &mut Spilled)
     }
 }
 
-/// A request, other than the one that nobody answers (RFC 3261 §17.1.1.3).
+/// The request that a server answers itself, and soon. Any other one may be for somebody behind it who is slow or gone,
+/// and its silence says nothing about the server.
 fn wants_answer(bytes: &[u8]) -> bool {
-    is_sip(bytes) && !bytes.starts_with(b"SIP/2.0 ") && !bytes.starts_with(b"ACK ")
+    bytes.starts_with(b"REGISTER ")
 }
 
 /// Not a keep-alive (nothing but line ends), nor STUN (RFC 8489 §5: the first two bits are zero).

@@ -6,6 +6,8 @@ use deskline_core::account::KeepAlive;
 use super::*;
 use crate::net::stun;
 
+const REGISTER: &[u8] = b"REGISTER sip:b SIP/2.0\r\nVia: SIP/2.0/UDP c;branch=z9hG4bK1\r\nContent-Length: 0\r\n\r\n";
+
 /// A peer that hears what we say and answers nothing.
 async fn mute() -> (UdpSocket, SocketAddr) {
     let socket = UdpSocket::bind(LOOPBACK).await.unwrap();
@@ -37,7 +39,7 @@ async fn a_datagram_server_that_does_not_answer_is_passed_over_next_time() {
         client.net.connect(ConnectId(1), server.clone());
         let flow = client.up().await;
         assert_eq!(flow.remote, expected.local_addr().unwrap());
-        client.net.send(Destination::Flow(flow.id), OPTIONS.to_vec());
+        client.net.send(Destination::Flow(flow.id), REGISTER.to_vec());
         limit(expected.recv(&mut [0; 1024])).await.unwrap();
         if answers {
             expected.send_to(OPTIONS, flow.local).await.unwrap();
@@ -59,11 +61,11 @@ async fn a_silent_datagram_server_is_given_up_where_there_is_another() {
     client.net.connect(ConnectId(1), server.clone());
     let flow = client.up().await;
     assert_eq!(flow.remote, silent.local_addr().unwrap());
-    // What nobody answers is no reason.
-    client.net.send(Destination::Flow(flow.id), b"ACK sip:a@b SIP/2.0\r\n\r\n".to_vec());
+    // What the server does not answer itself is no reason.
+    client.net.send(Destination::Flow(flow.id), OPTIONS.to_vec());
     client.net.send(Destination::Flow(flow.id), b"SIP/2.0 200 OK\r\n\r\n".to_vec());
     assert!(tokio::time::timeout(Duration::from_millis(300), client.events.recv()).await.is_err());
-    client.net.send(Destination::Flow(flow.id), OPTIONS.to_vec());
+    client.net.send(Destination::Flow(flow.id), REGISTER.to_vec());
     let (down, reason) = client.down().await;
     assert_eq!(down, flow.id);
     assert!(reason.contains("does not answer"), "{reason}");
