@@ -3,6 +3,7 @@
 pub mod dialog;
 pub mod digest;
 pub mod message;
+pub mod package;
 pub mod refer;
 pub mod registration;
 pub mod replaces;
