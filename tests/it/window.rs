@@ -146,6 +146,52 @@ fn failed_sign_in_is_said_in_both_languages_and_can_be_corrected() {
     panel.awaits_agent(3, SOON).unwrap();
 }
 
+#[test]
+fn customer_is_transferred_to_a_colleague_blindly_and_after_a_consultation() {
+    let desk = Desk::new();
+    let panel = &desk.panel;
+    desk.talks();
+    // Nobody picks up there: the customer stays.
+    panel.click("transfer", SOON).unwrap();
+    panel.fill("transfer-input", "9404").unwrap();
+    panel.click("transfer-blind", SOON).unwrap();
+    panel.awaits_attribute("transfer-progress", "data-state", "failed", SOON).unwrap();
+    desk.shot("20-transfer-failed");
+    panel.awaits_attribute("call-state", "data-state", "talking", SOON).unwrap();
+    panel.click("transfer-again", SOON).unwrap();
+    panel.fill("transfer-input", "1003").unwrap();
+    desk.shot("21-transfer");
+    panel.click("transfer-blind", SOON).unwrap();
+    panel.awaits_attribute("transfer-progress", "data-state", "ringing", SOON).unwrap();
+    desk.shot("22-transfer-ringing");
+    panel.awaits_agent(5, SOON).unwrap();
+    panel.awaits_attribute("end-cause", "data-cause", "transferred", SOON).unwrap();
+
+    panel.click("ready-now", SOON).unwrap();
+    panel.awaits_agent(3, SOON).unwrap();
+    panel.click("demo-call", SOON).unwrap();
+    panel.click("answer", SOON).unwrap();
+    panel.awaits_attribute("call-state", "data-state", "talking", SOON).unwrap();
+    let customer = panel.text("call-number").unwrap();
+    panel.click("transfer", SOON).unwrap();
+    panel.fill("transfer-input", "1003").unwrap();
+    panel.click("transfer-consult", SOON).unwrap();
+    panel.awaits_attribute("call-state", "data-state", "talking", SOON).unwrap();
+    let asked = || panel.text("call-number").is_ok_and(|shown| shown == "1003");
+    deskline_tests::until(SOON, "the colleague has answered", asked).unwrap();
+    panel.awaits_attribute("call-bar", "data-state", "held", SOON).unwrap();
+    desk.shot("23-consulting");
+    panel.click("bar-swap", SOON).unwrap();
+    let back = || panel.text("call-number").is_ok_and(|shown| shown == customer);
+    deskline_tests::until(SOON, "the customer is talked to again", back).unwrap();
+    desk.shot("24-swapped");
+    panel.awaits_attribute("call-bar", "data-state", "held", SOON).unwrap();
+    panel.click("consult-complete", SOON).unwrap();
+    panel.awaits_agent(5, SOON).unwrap();
+    panel.awaits_attribute("end-cause", "data-cause", "transferred", SOON).unwrap();
+    desk.shot("25-transferred");
+}
+
 /// What goes into the microphone comes back from the customer.
 fn echoes(pulse: &Pulse, recording: &Recording, hz: f64) {
     let _voice = pulse.play_tone("a", hz).unwrap();

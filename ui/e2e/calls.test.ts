@@ -209,6 +209,23 @@ test("the number to transfer to is cleaned when pasted, and a refused command le
   expect(await page.getByTestId("transfer-input").inputValue()).toBe("13800138000");
 });
 
+test("hang up stays in its place and in view whatever is open above it", async () => {
+  await talking();
+  const before = await page.getByTestId("hangup").boundingBox();
+  await world(page, (fake) => {
+    fake.notice("microphone_missing", "error");
+    fake.notice("store_recovered", "info");
+    fake.message("1002", "one\ntwo\nthree\nfour\nfive");
+    fake.ring("02165529988", null);
+  });
+  expect(await page.getByTestId("hangup").boundingBox()).toEqual(before);
+  await page.getByTestId("transfer").click();
+  expect(await page.getByTestId("hangup").boundingBox()).toEqual(before);
+  await page.getByTestId("transfer-back").click();
+  await page.getByTestId("keypad").click();
+  expect(await page.getByTestId("hangup").boundingBox()).toEqual(before);
+});
+
 test("digits typed while choosing whom to transfer to go there, not into the call", async () => {
   await talking();
   await page.getByTestId("transfer").click();

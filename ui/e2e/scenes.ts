@@ -112,6 +112,23 @@ export const SCENES: Record<string, (page: Page) => Promise<void>> = {
     await page.getByTestId("transfer").click();
     await page.getByTestId("transfer-input").fill("1003");
   },
+  "transfer-with-notices": async (page) => {
+    await world(page, (fake) => {
+      fake.notice("microphone_missing", "error");
+      fake.notice("store_recovered", "info");
+    });
+    await talk(page);
+    await page.getByTestId("transfer").click();
+  },
+  "consult-with-notices": async (page) => {
+    await world(page, (fake) => {
+      fake.notice("microphone_missing", "error");
+      fake.notice("store_recovered", "info");
+    });
+    await talk(page);
+    await consult(page, "1003");
+    await pass(page, 3_000);
+  },
   "transfer-trying": async (page) => {
     await talk(page);
     await transferTo(page, "1003");

@@ -85,6 +85,7 @@ export function CallCard(props: { model: Model; call: Call; keyTarget: EventTarg
       data-tone={state().tone}
       data-state={props.call.state}
       data-drawer={drawer()}
+      data-beside={model.snapshot.calls.length > 1 ? "" : undefined}
       aria-label={t().call.card}
       data-testid="call-card"
       data-call={props.call.id}
