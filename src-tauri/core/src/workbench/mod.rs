@@ -412,7 +412,11 @@ impl Workbench {
             user_agent::Config {
                 product: config.product.clone(),
                 // Whether a call outlives a far side that says nothing is decided here: see `recovery`.
-                calls: user_agent::CallRules { silence: user_agent::Silence::Reported, ..Default::default() },
+                calls: user_agent::CallRules {
+                    silence: user_agent::Silence::Reported,
+                    redirects: user_agent::Redirects::Followed,
+                    ..Default::default()
+                },
                 ..user_agent::Config::default()
             },
             config.seed,

@@ -91,3 +91,43 @@ fn requests_follow_the_route_set_of_the_answer() {
     assert_eq!(routes, ["<sip:10.0.0.31;lr>", "<sip:10.0.0.30:5070;lr>"]);
     assert_eq!(ack.uri.to_string(), "sip:peer@10.0.0.10:5060");
 }
+
+#[test]
+fn fork_that_answers_is_heard_again_if_another_one_has_spoken_since() {
+    for (last, winner) in [("b", "a"), ("a", "a"), ("b", "b")] {
+        let mut world = World::new(5, Transport::Udp, &[passive]);
+        world.call(0, PEER);
+        let invite = world.received_request();
+        let first = if last == "a" { "b" } else { "a" };
+        for tag in [first, last] {
+            let mut progress = answer_to(&invite, 183, tag);
+            progress.headers.add(HeaderName::Require, "100rel");
+            progress.headers.add(HeaderName::RSeq, "1");
+            progress.set_body("application/sdp", tag.as_bytes().to_vec());
+            world.inject(progress);
+            world.received();
+        }
+        world.answer(&invite, 200, winner);
+        let body = world.await_event(0, |event| match event {
+            Event::Answered { body, .. } => Some(body.clone()),
+            _ => None,
+        });
+        assert_eq!(body, if last == winner { b"".to_vec() } else { winner.as_bytes().to_vec() });
+    }
+}
+
+#[test]
+fn bye_of_one_fork_leaves_the_others_ringing() {
+    let mut world = World::new(6, Transport::Udp, &[passive]);
+    world.call(0, PEER);
+    let invite = world.received_request();
+    for tag in ["t", "u"] {
+        world.answer(&invite, 180, tag);
+    }
+    world.inject(from_callee(&invite, Method::Bye, 1));
+    assert_eq!(world.received_statuses(), ["200 BYE"]);
+    assert_eq!(world.ended(0), []);
+    world.answer(&invite, 200, "u");
+    assert_eq!(requests(&world.received()), [(Method::Ack, "u".into())]);
+    assert_eq!(world.count(0, |event| matches!(event, Event::Answered { .. })), 1);
+}

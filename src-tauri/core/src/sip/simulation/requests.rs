@@ -360,3 +360,27 @@ fn bye_of_a_callee_whose_answer_was_lost_ends_the_call() {
     world.run_out();
     world.assert_empty();
 }
+
+#[test]
+fn request_that_may_go_no_further_is_answered_where_it_has_arrived() {
+    let mut world = World::new(1, Transport::Udp, &[ringing]);
+    for request in [options("1"), invite("2")] {
+        world.inject(changed(request, |request| request.headers.set(HeaderName::MaxForwards, "0")));
+    }
+    assert_eq!(world.received_statuses(), ["200 OPTIONS", "100 INVITE", "180 INVITE"]);
+}
+
+#[test]
+fn every_request_of_ours_may_go_seventy_hops() {
+    let mut world = World::new(1, Transport::Udp, &[passive]);
+    let session = world.call(0, PEER);
+    let outgoing = world.received_request();
+    world.answer(&outgoing, 200, "t");
+    world.ends[0].ua.info(world.now, session, "text/plain", b"x".to_vec()).unwrap();
+    world.ends[0].ua.hang_up(world.now, session).unwrap();
+    let sent = world.received();
+    assert_eq!(sent.len(), 3);
+    for message in sent.iter().map(Message::headers).chain([&outgoing.headers]) {
+        assert_eq!(message.max_forwards(), Some(70));
+    }
+}

@@ -55,7 +55,8 @@ impl Session {
         }
         let invite = stack.send(now, &session.path, session.path.first_hop(), request, Purpose::Invite(id));
         let (forks, attempts) = (Vec::new(), Attempts::at(target));
-        session.phase = Phase::Calling(Box::new(Calling { invite, offered, forks, fork_count: 0, attempts }));
+        session.phase =
+            Phase::Calling(Box::new(Calling { invite, offered, forks, heard: None, fork_count: 0, attempts }));
         session
     }
 
@@ -112,6 +113,10 @@ impl Session {
             }
             None => None,
         };
+        if !body.is_empty() {
+            fork.description.clone_from(&body);
+            calling.heard = Some(id);
+        }
         if status == 199 {
             calling.forks.retain(|known| known.id != id || acknowledge.is_some());
         }
@@ -194,6 +199,10 @@ impl Session {
                     // The offer in a reliable answer stands in the 2xx again, or has lapsed with it.
                     Negotiation::Open | Negotiation::Asked { .. } => Exchange::Idle,
                 };
+                if body.is_empty() && calling.heard != Some(fork.id) {
+                    // Another fork has spoken since: the one that answers is to be heard again.
+                    body = fork.description;
+                }
                 (fork.id, exchange)
             }
             None => (ForkId(calling.fork_count), Exchange::Idle),
@@ -327,7 +336,7 @@ impl Calling {
         };
         let id = ForkId(self.fork_count);
         self.fork_count += 1;
-        self.forks.push(Fork { id, dialog, rseq: None, negotiation: Negotiation::Open });
+        self.forks.push(Fork { id, dialog, rseq: None, negotiation: Negotiation::Open, description: Vec::new() });
         self.forks.last_mut()
     }
 }

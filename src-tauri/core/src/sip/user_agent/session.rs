@@ -72,6 +72,8 @@ pub(super) struct Calling {
     pub offered: bool,
     /// The early dialogs, in the order of their first answers.
     pub forks: Vec<Fork>,
+    /// The fork whose description the application was told last.
+    pub heard: Option<ForkId>,
     /// How many forks there have been.
     pub fork_count: u32,
     pub attempts: Attempts,
@@ -84,6 +86,8 @@ pub(super) struct Fork {
     /// RSeq of the last reliable answer that came in order (RFC 3262 §4).
     pub rseq: Option<u32>,
     pub negotiation: Negotiation,
+    /// The last description that the application was told of this fork.
+    pub description: Vec<u8>,
 }
 
 /// How far an early dialog has come with offer and answer (RFC 3262 §5, RFC 3311 §5).

@@ -88,3 +88,46 @@ fn notice_of_a_refused_hold_goes_with_the_next_success_or_the_call() {
         assert!(bench.desk.notices().is_empty());
     }
 }
+
+#[test]
+fn every_way_of_holding_that_peers_know_is_a_hold_and_ends() {
+    let ways: [(&str, fn(&str) -> String); 4] = [
+        ("sendonly", |offer| offer.replace("a=sendrecv", "a=sendonly")),
+        ("inactive", |offer| offer.replace("a=sendrecv", "a=inactive")),
+        ("address", |offer| offer.replace("c=IN IP4 127.0.0.1", "c=IN IP4 0.0.0.0")),
+        ("address, by update", |offer| offer.replace("c=IN IP4 127.0.0.1", "c=IN IP4 0.0.0.0")),
+    ];
+    for (way, change) in ways {
+        let mut bench = Bench::ready();
+        bench.command(dial("1002")).unwrap();
+        bench.far_answers();
+        let (session, _) = bench.far_session();
+        let plain = String::from_utf8(offer_answer::offer(&LocalMedia { version: 2, ..far_media() })).unwrap();
+        let held = change(&plain);
+        assert_ne!(held, plain, "{way}");
+        bench.far(|far, now| far.reoffer(now, session, held.into_bytes()).unwrap());
+        assert!(bench.desk.calls()[0].held_by_peer(), "{way}");
+        assert!(!bench.last_run().0.sends(), "{way}: nothing goes to a peer that holds");
+        let plain = offer_answer::offer(&LocalMedia { version: 3, ..far_media() });
+        bench.far(|far, now| far.reoffer(now, session, plain).unwrap());
+        assert!(!bench.desk.calls()[0].held_by_peer(), "{way}");
+        assert_eq!(bench.last_run(), (Direction::SendRecv, SendSource::Microphone), "{way}");
+    }
+}
+
+#[test]
+fn peer_that_asks_for_our_offer_gets_it_and_answers_in_the_ack() {
+    let mut bench = Bench::ready();
+    bench.command(dial("1002")).unwrap();
+    bench.far_answers();
+    let (session, _) = bench.far_session();
+    bench.far(|far, now| far.reoffer(now, session, Vec::new()).unwrap());
+    let offer = bench.far_events.iter().rev().find_map(|event| match event {
+        Event::ReofferAnswered { body, .. } => Some(body.clone()),
+        _ => None,
+    });
+    let held = LocalMedia { direction: Direction::SendOnly, ..far_media() };
+    let (answer, _) = offer_answer::answer(&held, &offer.unwrap()).unwrap();
+    bench.far(|far, now| far.accept_reoffer(now, session, answer).unwrap());
+    assert!(bench.desk.calls()[0].held_by_peer());
+}

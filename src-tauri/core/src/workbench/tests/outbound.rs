@@ -97,3 +97,31 @@ fn call_whose_stream_cannot_be_started_ends() {
     assert_eq!((bench.end(), bench.code()), (EndCause::MediaFailed, 5));
     assert!(bench.sent.iter().any(|line| line.starts_with("BYE ")));
 }
+
+#[test]
+fn redirected_call_goes_on_to_where_the_server_says() {
+    let mut bench = Bench::ready();
+    bench.command(dial("1002")).unwrap();
+    let (session, _) = bench.far_session();
+    let to = Headers::from([("Contact", "<sip:1003@127.0.0.1>")]);
+    bench.far(|far, now| far.reject(now, session, 302, to).unwrap());
+    let (second, _) = bench.far_session();
+    assert_ne!(second, session);
+    bench.far_answers();
+    assert!(bench.desk.calls()[0].is_established());
+}
+
+#[test]
+fn sound_is_that_of_the_fork_heard_last_and_then_of_the_one_that_answers() {
+    let mut bench = Bench::ready();
+    bench.command(dial("1002")).unwrap();
+    let (session, offer) = bench.far_session();
+    let (early, _) = offer_answer::answer(&far_media(), &offer).unwrap();
+    bench.far(|far, now| far.progress(now, session, 183, early.clone()).unwrap());
+    assert!(
+        bench.media.iter().any(|command| matches!(command, core_media::Command::Run { .. })),
+        "early media are heard"
+    );
+    bench.far(|far, now| far.answer(now, session, early.clone(), Headers::default()).unwrap());
+    assert!(bench.desk.calls()[0].is_established(), "the answer came reliably, the 2xx says no more of it");
+}
