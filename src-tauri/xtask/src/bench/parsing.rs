@@ -18,7 +18,9 @@ pub fn measure() -> anyhow::Result<()> {
     let program = program()?;
     let names = shell::output(shell::command(&program, ["--shapes"])).context("the benchmark names no shapes")?;
     let usual = cost(&program, USUAL, 1024)?;
-    println!("\n| 64 KiB of | instructions | × its own 1 KiB | × a usual INVITE of 1 KB ({usual:.0}) |\n|---|--:|--:|--:|");
+    println!(
+        "\n| 64 KiB of | instructions | × its own 1 KiB | × a usual INVITE of 1 KB ({usual:.0}) |\n|---|--:|--:|--:|"
+    );
     let mut worst: f64 = 0.0;
     for name in names.lines().filter(|name| *name != USUAL) {
         let (small, large) = (cost(&program, name, 1024)?, cost(&program, name, 64 * 1024)?);

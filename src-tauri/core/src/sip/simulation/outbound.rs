@@ -56,6 +56,22 @@ fn registration_names_its_instance_and_flow() {
 }
 
 #[test]
+fn registration_that_moves_while_it_is_asked_for_forgets_the_old_way() {
+    let mut lone = Lone::new(Transport::Udp);
+    let id = lone.register(lone.identity());
+    let old = lone.last_request();
+    let moved = Flow { id: FlowId(2), local: "10.0.0.1:40404".parse().unwrap(), ..lone.flow };
+    lone.ua.move_registration(lone.now, id, moved).unwrap();
+    lone.take_sent();
+    lone.run(SECOND * 3);
+    let repeated = lone.take_sent();
+    assert!(repeated.len() >= 2 && repeated.iter().all(|(to, _)| *to == Destination::Flow(FlowId(2))), "{repeated:#?}");
+    lone.answer_to(&old, 200, &[]);
+    assert!(!lone.events.iter().any(|event| matches!(event, Event::Registered { .. })), "an answer of before");
+    assert_eq!(lone.ua.load().1, 1);
+}
+
+#[test]
 fn server_that_does_not_know_of_flows_is_registered_with_all_the_same() {
     for refusal in [439, 420, 400] {
         let mut lone = Lone::new(Transport::Udp);

@@ -43,6 +43,36 @@ fn answers_go_back_the_way_the_request_came() {
 }
 
 #[test]
+fn whoever_comes_when_all_is_full_is_told_when_to_come_again() {
+    let mut lone = Lone::new(Transport::Udp);
+    lone.ua.set_limits(super::super::user_agent::Limits { sessions: 1, transactions: 2 });
+    for branch in ["1", "2", "3"] {
+        let mut request = request_like(&invite("1"), Method::Options, 1, branch);
+        request.headers.set(HeaderName::CallId, branch);
+        lone.inject(request);
+    }
+    let answers = lone.sent.iter().filter_map(|(_, message)| match message {
+        Message::Response(response) => Some((response.code(), response.headers.retry_after().is_some())),
+        Message::Request(_) => None,
+    });
+    assert_eq!(answers.collect::<Vec<_>>(), [(200, false), (200, false), (503, true)]);
+    assert_eq!(lone.ua.load().1, 2, "the refusal costs no memory");
+    assert!(
+        lone.ua
+            .invite(
+                lone.now,
+                Invite {
+                    identity: lone.identity(),
+                    target: Uri::sip("7002", "example.org"),
+                    offer: OFFER.to_vec(),
+                    headers: Headers::default(),
+                }
+            )
+            .is_err()
+    );
+}
+
+#[test]
 fn repetitions_of_an_answer_take_its_way() {
     let mut lone = Lone::new(Transport::Udp);
     let mut call = invite("1");
