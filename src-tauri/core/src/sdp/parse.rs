@@ -108,7 +108,7 @@ pub fn parse(text: &str) -> Result<Description<'_>, Error> {
     let mut pieces = 0;
     let mut lines = std::iter::from_fn(|| {
         while !rest.is_empty() && pieces <= 2 * MAX_LINES {
-            let end = rest.as_bytes().iter().position(|byte| is_end(byte)).unwrap_or(rest.len());
+            let end = rest.as_bytes().iter().position(is_end).unwrap_or(rest.len());
             let line = &rest[..end];
             rest = rest.get(end + 1..).unwrap_or_default();
             pieces += 1;

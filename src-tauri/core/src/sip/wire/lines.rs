@@ -113,11 +113,13 @@ impl<'a> Lines<'a> {
             if self.count > MAX_LINES {
                 return None;
             }
-            if foldable && matches!(self.bytes.get(at + 2), Some(b' ' | b'\t')) {
-                from = at + 2;
-            } else if at == start {
+            if at == start {
+                // The empty line, whatever the body begins with.
                 self.ended = true;
                 return None;
+            }
+            if foldable && matches!(self.bytes.get(at + 2), Some(b' ' | b'\t')) {
+                from = at + 2;
             } else {
                 self.at = at + 2;
                 return Some((start, at));

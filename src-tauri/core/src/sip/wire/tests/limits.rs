@@ -35,6 +35,15 @@ fn invalid_utf_8_in_one_header_costs_no_other() {
 }
 
 #[test]
+fn a_body_may_begin_with_white_space() {
+    for body in [" five", "\tfive", "    \t"] {
+        let text = INVITE.replace("v=0\n", body);
+        let bytes = crlf(&text);
+        assert_eq!(request(&bytes).body, body.as_bytes()[..5]);
+    }
+}
+
+#[test]
 fn leading_line_breaks_are_skipped() {
     let bytes = [b"\r\n\r\n".to_vec(), crlf(INVITE)].concat();
     assert_eq!(parse(&bytes), parse(&crlf(INVITE)));
