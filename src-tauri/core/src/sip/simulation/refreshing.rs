@@ -196,7 +196,8 @@ fn interval_below_ours_is_refused_and_other_wishes_are_granted() {
     assert_eq!(world.count(0, |event| matches!(event, Event::Incoming { .. })), 0);
 
     let timer = (HeaderName::Supported, "timer");
-    let cases: [(&[(HeaderName, &str)], Option<&str>, bool); 7] = [
+    type Case<'a> = (&'a [(HeaderName, &'a str)], Option<&'a str>, bool);
+    let cases: [Case<'_>; 7] = [
         (&[timer, (HeaderName::SessionExpires, "600")], Some("600;refresher=uac"), true),
         (&[timer, (HeaderName::SessionExpires, "600;refresher=uas")], Some("600;refresher=uas"), false),
         (&[timer, (HeaderName::SessionExpires, "7200;refresher=uac")], Some("1800;refresher=uac"), true),

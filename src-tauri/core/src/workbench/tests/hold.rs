@@ -91,7 +91,8 @@ fn notice_of_a_refused_hold_goes_with_the_next_success_or_the_call() {
 
 #[test]
 fn every_way_of_holding_that_peers_know_is_a_hold_and_ends() {
-    let ways: [(&str, fn(&str) -> String); 4] = [
+    type Change = fn(&str) -> String;
+    let ways: [(&str, Change); 4] = [
         ("sendonly", |offer| offer.replace("a=sendrecv", "a=sendonly")),
         ("inactive", |offer| offer.replace("a=sendrecv", "a=inactive")),
         ("address", |offer| offer.replace("c=IN IP4 127.0.0.1", "c=IN IP4 0.0.0.0")),
