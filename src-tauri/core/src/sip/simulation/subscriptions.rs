@@ -166,7 +166,8 @@ fn notifier_that_ends_every_subscription_at_once_is_not_asked_without_a_pause() 
                 && request.method == Method::Subscribe
             {
                 grant(&mut world, &request, "600");
-                world.inject(notify(&request, "t", 1, "terminated;reason=deactivated"));
+                world.inject(notify(&request, "t", 1, "active"));
+                world.inject(notify(&request, "t", 2, "terminated;reason=deactivated"));
             }
         }
         world.run(ms(3000));
