@@ -65,6 +65,19 @@ fn calls_over_all_five_transports() {
 
 /// A call to a second phone by the same transport, held and retrieved by the caller, ended by the callee.
 fn calls(kamailio: &Kamailio, caller: &mut Headless, address: &str, transport: &str) {
+    let mut callee = established(kamailio, caller, address, transport);
+    let is = |state: &'static str| move |snapshot: &Value| snapshot["calls"][0]["state"] == state;
+    caller.command(json!({ "cmd": "call_hold" })).unwrap();
+    caller.until(SOON, "held", is("held")).unwrap();
+    caller.command(json!({ "cmd": "call_retrieve" })).unwrap();
+    caller.until(SOON, "talking again", is("talking")).unwrap();
+    callee.command(json!({ "cmd": "hangup" })).unwrap();
+    caller.awaits("ended", SOON).unwrap();
+    callee.awaits("ended", SOON).unwrap();
+}
+
+/// A second phone, called by the first.
+fn established(kamailio: &Kamailio, caller: &mut Headless, address: &str, transport: &str) -> Headless {
     let mut form = sign_in(kamailio, address, transport);
     form["user"] = json!(PEER);
     form["password"] = json!(PEER_PASSWORD);
@@ -76,14 +89,7 @@ fn calls(kamailio: &Kamailio, caller: &mut Headless, address: &str, transport: &
     callee.command(json!({ "cmd": "answer" })).unwrap();
     caller.awaits("established", SOON).unwrap();
     callee.awaits("established", SOON).unwrap();
-    let is = |state: &'static str| move |snapshot: &Value| snapshot["calls"][0]["state"] == state;
-    caller.command(json!({ "cmd": "call_hold" })).unwrap();
-    caller.until(SOON, "held", is("held")).unwrap();
-    caller.command(json!({ "cmd": "call_retrieve" })).unwrap();
-    caller.until(SOON, "talking again", is("talking")).unwrap();
-    callee.command(json!({ "cmd": "hangup" })).unwrap();
-    caller.awaits("ended", SOON).unwrap();
-    callee.awaits("ended", SOON).unwrap();
+    callee
 }
 
 #[test]
@@ -149,6 +155,27 @@ fn server_that_starts_anew_is_found_again_over_every_stream() {
         phone.until(SOON, "registered again", |snapshot| snapshot["registration"]["state"] == "registered").unwrap();
         assert!(kamailio.log().contains(&format!("request REGISTER by {transport}")), "{transport}");
         println!("{transport}: registered again {} ms after the restart", restarted.elapsed().as_millis());
+    }
+}
+
+/// The callee is reached by address. (Were both on connections that are gone, neither could tell the other.)
+#[test]
+fn call_outlives_a_restart_of_the_server_over_every_stream() {
+    for transport in ["tls", "wss"] {
+        let mut kamailio = Kamailio::start(Digest::Md5, USERS).unwrap();
+        let mut caller = registered(sign_in(&kamailio, &kamailio.address_for(transport), transport));
+        let mut callee = established(&kamailio, &mut caller, &kamailio.address(), "udp");
+        kamailio.restart().unwrap();
+        let restarted = Instant::now();
+        caller.awaits("registration_failed", SOON).unwrap();
+        caller.awaits("registered", SOON).unwrap();
+        println!("{transport}: registered again {} ms after the restart", restarted.elapsed().as_millis());
+        // The re-INVITE, its answer and the ACK: now the callee knows where the caller is.
+        let told = || kamailio.log().contains("request ACK");
+        deskline_tests::until(SOON, "the call is refreshed", told).unwrap();
+        assert_eq!(caller.snapshot().unwrap()["calls"][0]["state"], "talking");
+        callee.command(json!({ "cmd": "hangup" })).unwrap();
+        caller.awaits("ended", SOON).unwrap();
     }
 }
 
