@@ -499,3 +499,14 @@ impl Unacknowledged {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Confirmed, Session};
+
+    #[test]
+    fn confirmed_session_is_small_without_its_texts() {
+        let size = size_of::<Session>() + size_of::<Confirmed>();
+        assert!(size <= 1_536, "{size} bytes");
+    }
+}
