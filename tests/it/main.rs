@@ -6,6 +6,7 @@ mod calls;
 mod centre;
 mod devices;
 mod hostile_input;
+mod interop;
 mod malformed;
 mod privacy;
 mod records;

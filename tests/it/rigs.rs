@@ -6,6 +6,7 @@ use std::time::Duration;
 use deskline_tests::Scratch;
 use deskline_tests::baresip::{Answer, Baresip, Settings, Voice};
 use deskline_tests::kamailio::{Digest, Kamailio};
+use deskline_tests::linphonec::{self, Linphonec};
 use deskline_tests::pulse::{Pulse, RATE};
 use deskline_tests::screen::Screen;
 use deskline_tests::tone;
@@ -53,6 +54,42 @@ fn two_baresips_hear_each_other_through_kamailio() {
     recording.hears_tone("b", 500.0, SOON).unwrap();
     bob.hang_up().unwrap();
     alice.awaits("CALL_CLOSED", SOON).unwrap();
+}
+
+#[test]
+fn linphonec_and_baresip_hear_each_other_through_kamailio() {
+    let pulse = Pulse::start(&["a", "b"]).unwrap();
+    let kamailio = Kamailio::start(Digest::Md5, &[("alice", "secret-a"), ("bob", "secret-b")]).unwrap();
+    let server = kamailio.address();
+    let mut alice = Linphonec::start(&linphonec::Settings {
+        server: &server,
+        user: "alice",
+        password: "secret-a",
+        transport: "udp",
+        answers: true,
+        pulse: &pulse,
+        seat: "a",
+    })
+    .unwrap();
+    let voice = Voice::Tone { hz: 900, pulse: &pulse, seat: "b" };
+    let settings = Settings {
+        server: &server,
+        user: "bob",
+        password: "secret-b",
+        transport: "udp",
+        codecs: "pcmu",
+        answer: Answer::Auto,
+        voice,
+    };
+    let mut bob = Baresip::start(&settings).unwrap();
+    let _voice = pulse.play_tone("a", 500.0).unwrap();
+    let recording = pulse.record().unwrap();
+    alice.dial(&format!("sip:bob@{server}")).unwrap();
+    alice.awaits(&["Call 1", "connected"], SOON).unwrap();
+    recording.hears_tone("a", 900.0, SOON).unwrap();
+    recording.hears_tone("b", 500.0, SOON).unwrap();
+    alice.hang_up().unwrap();
+    bob.awaits("CALL_CLOSED", SOON).unwrap();
 }
 
 #[test]

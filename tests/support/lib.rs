@@ -8,6 +8,7 @@ pub mod baresip;
 pub mod certificates;
 pub mod headless;
 pub mod kamailio;
+pub mod linphonec;
 pub mod panel;
 pub mod port;
 pub mod process;

@@ -248,7 +248,8 @@ impl Shared {
             None => Side::Phone,
         };
         let mut fate = Fate::Passes;
-        if let (Side::Phone, Some(answer)) = (side, answer(&text)) {
+        let answer = if side == Side::Phone && state.called(&text).is_none() { answer(&text) } else { None };
+        if let Some(answer) = answer {
             if text.starts_with("REGISTER ")
                 && let Some(contact) = header(&text, "Contact").and_then(uri)
             {
@@ -286,15 +287,20 @@ impl State {
                 self.phone.as_ref().map(|&(address, _)| address)
             }
             Side::Phone => {
-                let peers = &self.peers;
-                let peer = *self.calls.entry(call).or_insert_with(|| {
-                    let target = text.lines().next().unwrap_or_default();
-                    let called = |user: &str| target.contains(&format!(" sip:{user}@"));
-                    peers.iter().position(|(user, _)| called(user)).unwrap_or(0)
-                });
+                // A call that is redirected keeps its Call-ID.
+                let anew = header(text, "To").is_some_and(|to| !to.contains("tag="));
+                let called = if anew { self.called(text) } else { None };
+                let peer = called.or_else(|| self.calls.get(&call).copied()).unwrap_or(0);
+                self.calls.insert(call, peer);
                 self.peers.get(peer).map(|&(_, address)| address)
             }
         }
+    }
+
+    /// Whom a request names.
+    fn called(&self, text: &str) -> Option<usize> {
+        let first = text.lines().next()?;
+        self.peers.iter().position(|(user, _)| first.contains(&format!(" sip:{user}@")))
     }
 }
 

@@ -141,7 +141,8 @@ pub fn literal(ip: IpAddr) -> String {
 
 /// A scenario with its `{parts}` in full: what most messages of most scenarios have alike.
 ///
-/// - `{remember}`: keeps what the phone's request said, as `[$via]`, `[$from]` …; `{used}` belongs to it.
+/// - `{remember}`: keeps what the phone's request said, as `[$via]`, `[$from]` …; `{used}` belongs to it. `{remember_refer}`: as much
+///   of a REFER as a scenario needs, whose target has `[refer_to]` in it.
 /// - `{reply TAG}`: the headers of an answer to what was remembered, with that To tag; `{last}`: a whole answer to what
 ///   came last.
 /// - `{within METHOD N TAG}`: a request with CSeq N inside a call that the phone made.
@@ -159,6 +160,7 @@ fn expanded(source: &str) -> anyhow::Result<String> {
         let words: Vec<&str> = name.split_whitespace().collect();
         match words[..] {
             ["remember"] => text.push_str(REMEMBER),
+            ["remember_refer"] => text.push_str(REMEMBER_REFER),
             ["used"] => text.push_str(USED),
             ["sdp"] => text.push_str(&sdp("1", "sendrecv", "[local_ip]")),
             ["sdp", version, direction] => text.push_str(&sdp(version, direction, "[local_ip]")),
@@ -193,6 +195,13 @@ const REMEMBER: &str = r#"<action>
 </action>
 "#;
 
+/// Keeps a REFER's own.
+const REMEMBER_REFER: &str = r#"<action>
+  <ereg regexp="&lt;[^&gt;]*[refer_to]" search_in="hdr" header="Refer-To:" check_it="true" assign_to="refer_to"/>
+  <ereg regexp=".*" search_in="hdr" header="CSeq:" assign_to="refer_cseq"/>
+</action>
+"#;
+
 /// sipp refuses variables that are not used: these are, whatever the scenario needs.
 const USED: &str = r#"<Reference variables="via,from,to,cseq,contact,target"/>
 "#;
@@ -206,21 +215,21 @@ const CONTACT: &str = "Contact: <sip:peer@[local_ip]:[local_port]>\n";
 const LAST: &str = "[last_Via:]\n[last_From:]\n[last_To:]\n[last_Call-ID:]\n[last_CSeq:]\nContent-Length: 0\n\n";
 
 /// A request inside the call that the phone made.
-const WITHIN: &str = "METHOD [$target] SIP/2.0\nVia: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch]\nMax-Forwards: 70\n\
+const WITHIN: &str = "METHOD [$target] SIP/2.0\nVia: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch];rport\nMax-Forwards: 70\n\
 From: [$to];tag=TAG\nTo:[$from]\n[last_Call-ID:]\nCSeq: NUMBER METHOD\nContact: <sip:peer@[local_ip]:[local_port]>\n";
 
 /// The headers of a request outside calls.
-const REQUEST: &str = "Via: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch]\nMax-Forwards: 70\n\
+const REQUEST: &str = "Via: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch];rport\nMax-Forwards: 70\n\
 From: \"The Peer\" <sip:2002@[remote_ip]>;tag=[call_number]\nTo: <[phone]>\nCall-ID: [call_id]\nCSeq: NUMBER METHOD\n\
 Contact: <sip:peer@[local_ip]:[local_port]>\n";
 
 /// The first request of a call that sipp makes.
-const INVITE: &str = "INVITE [phone] SIP/2.0\nVia: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch]\nMax-Forwards: 70\n\
+const INVITE: &str = "INVITE [phone] SIP/2.0\nVia: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch];rport\nMax-Forwards: 70\n\
 From: \"The Peer\" <sip:2002@[remote_ip]>;tag=[call_number]\nTo: <[phone]>\nCall-ID: [call_id]\nCSeq: NUMBER INVITE\n\
 Contact: <sip:peer@[local_ip]:[local_port]>\n";
 
 /// A further request of that call; `[peer_tag_param]` is the phone's tag.
-const CALLER: &str = "METHOD [phone] SIP/2.0\nVia: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch]\nMax-Forwards: 70\n\
+const CALLER: &str = "METHOD [phone] SIP/2.0\nVia: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch];rport\nMax-Forwards: 70\n\
 From: \"The Peer\" <sip:2002@[remote_ip]>;tag=[call_number]\nTo: <[phone]>[peer_tag_param]\nCall-ID: [call_id]\n\
 CSeq: NUMBER METHOD\nContact: <sip:peer@[local_ip]:[local_port]>\n";
 

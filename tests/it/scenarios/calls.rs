@@ -1,90 +1,10 @@
-//! sipp plays what servers do not do by themselves: lost and repeated messages, crossings, forks, old peers.
+//! Calls with losses, repetitions, crossings, forks and old peers.
 
-use deskline_tests::headless::Headless;
-use deskline_tests::relay::{Fate, Relay, Side, header};
-use deskline_tests::sipp::{Play, Sipp, place};
-use serde_json::{Value, json};
+use deskline_tests::relay::{Fate, Side};
+use serde_json::json;
 
+use super::{Wired, loses_first, state};
 use crate::seat::SOON;
-
-/// A call stands without a sound device too.
-const ARGS: &[&str] = &["--user", "1001", "--no-sound", "--codec", "pcmu", "--after-call-work", "0"];
-
-/// The phone, registered at a wire that leads to a sipp.
-struct Wired {
-    relay: Relay,
-    phone: Headless,
-    at: std::net::SocketAddr,
-}
-
-impl Wired {
-    fn new() -> Self {
-        Self::with(&[])
-    }
-
-    fn with(more: &[&str]) -> Self {
-        let at = place();
-        let relay = Relay::start(&[("2002", at)]).unwrap();
-        let server = relay.address();
-        let args = [&["--server", &server][..], ARGS, more].concat();
-        let mut phone = Headless::start(&args, &[]).unwrap();
-        phone.awaits("registered", SOON).unwrap();
-        Self { relay, phone, at }
-    }
-
-    /// Starts a scenario.
-    fn plays(&self, scenario: &str, words: &[(&str, &str)]) -> Sipp {
-        self.plays_with(scenario, words, &[])
-    }
-
-    /// Starts a scenario that takes words from a line of a CSV.
-    fn plays_with(&self, scenario: &str, words: &[(&str, &str)], lines: &[&str]) -> Sipp {
-        let contact = self.relay.phone(SOON).unwrap();
-        let words = [&[("phone", contact.as_str())], words].concat();
-        let to = self.relay.address();
-        Sipp::start(&Play { words: &words, lines, ..Play::once(scenario, self.at, &to) }).unwrap()
-    }
-
-    fn dials(&mut self) {
-        self.phone.command(json!({ "cmd": "call", "uri": "2002" })).unwrap();
-    }
-
-    fn answers(&mut self) {
-        self.phone.awaits("ringing", SOON).unwrap();
-        self.phone.command(json!({ "cmd": "answer" })).unwrap();
-        self.phone.awaits("established", SOON).unwrap();
-    }
-
-    fn hangs_up(&mut self) {
-        self.phone.command(json!({ "cmd": "hangup" })).unwrap();
-    }
-
-    fn ends(&mut self, cause: &str) {
-        let ended = self.phone.awaits("ended", SOON).unwrap();
-        assert_eq!(ended["cause"], cause, "{}", self.relay.summary());
-    }
-
-    fn finishes(&self, mut sipp: Sipp) {
-        if let Err(error) = sipp.finishes(SOON) {
-            panic!("{error:#}\n--- wire:\n{}", self.relay.summary());
-        }
-    }
-
-    /// The agent can take the next call.
-    fn becomes_ready(&mut self) {
-        self.phone.until(SOON, "the agent is ready", |now| now["agent"]["code"] == 3).unwrap();
-    }
-}
-
-/// Loses the first message of that kind.
-fn loses_first(relay: &Relay, from: Side, start: &'static str, cseq: &'static str) {
-    let mut lost = false;
-    relay.rule(move |side, text| {
-        let fits =
-            side == from && text.starts_with(start) && header(text, "CSeq").is_some_and(|value| value.ends_with(cseq));
-        if fits && !std::mem::replace(&mut lost, true) { Fate::Lost } else { Fate::Passes }
-    });
-}
 
 #[test]
 fn every_success_makes_a_call_whatever_its_number() {
@@ -280,14 +200,6 @@ fn update_refreshes_and_holds() {
 }
 
 #[test]
-fn requests_outside_calls_are_answered_as_the_rfc_says() {
-    let wired = Wired::new();
-    let sipp = wired.plays("asks", &[]);
-    wired.finishes(sipp);
-    assert!(wired.phone.lines().iter().all(|line| line["ev"] != "ringing"), "nothing of it is a call");
-}
-
-#[test]
 fn caller_who_gives_up_is_missed_unless_somebody_else_has_answered() {
     for (reason, cause) in [
         ("Reason: Q.850;cause=16", "missed"),
@@ -343,68 +255,4 @@ fn ack_that_never_comes_for_a_while_keeps_the_call_and_repeats_the_answer() {
     wired.phone.until(SOON, "the call is held", |now| now["calls"][0]["state"] == "held").unwrap();
     wired.hangs_up();
     wired.finishes(sipp);
-}
-
-#[test]
-fn odd_but_legal_requests_are_understood() {
-    for (contact, from, number, name) in [
-        ("<sip:odd@127.0.0.1:9;transport=UDP>;unknown", "Odd One <sip:2002@h>;tag=a", "2002", "Odd One"),
-        ("sip:2002@127.0.0.1:9;expires=1", "sip:2002@example.com;tag=b", "2002", ""),
-        (
-            "<sip:[field1]::1[field2]:9>",
-            "\"A \\\"B\\\" C\" <sip:2002@[field1]2001:db8::9[field2]:5060>  ;  tag = c",
-            "2002",
-            "A \"B\" C",
-        ),
-        ("*:* <sips:2002@127.0.0.1:9>", "tel:+86-10-5555;tag=d", "+86-10-5555", ""),
-        (
-            "<sip:%32002@127.0.0.1:9>",
-            "Bell <SIP:%32002:pass@EXAMPLE.com;Unknown?Priority=urgent&Subject=x>;tag=e",
-            "2002",
-            "Bell",
-        ),
-    ] {
-        let mut wired = Wired::new();
-        let sipp = wired.plays_with("calls_oddly", &[("contact", contact), ("from", from)], &[" ;[;]"]);
-        wired.phone.awaits("ringing", SOON).unwrap();
-        let call = wired.phone.snapshot().unwrap()["calls"][0].clone();
-        assert_eq!(call["number"], number, "{from}");
-        assert_eq!(call["name"].as_str().unwrap_or_default(), name, "{from}");
-        wired.phone.command(json!({ "cmd": "answer" })).unwrap();
-        wired.phone.awaits("established", SOON).unwrap();
-        wired.ends("peer_hung_up");
-        wired.finishes(sipp);
-    }
-}
-
-#[test]
-fn odd_but_legal_answers_are_understood() {
-    let mut wired = Wired::new();
-    let sipp = wired.plays_with("answers_oddly", &[], &[" ;"]);
-    wired.dials();
-    wired.phone.awaits("established", SOON).unwrap();
-    wired.hangs_up();
-    wired.ends("hung_up");
-    wired.finishes(sipp);
-}
-
-#[test]
-fn digits_that_a_peer_refuses_are_reported() {
-    for status in ["415", "405", "501"] {
-        let mut wired = Wired::new();
-        let sipp = wired.plays("calls_without_dtmf", &[("status", status)]);
-        wired.dials();
-        wired.phone.awaits("established", SOON).unwrap();
-        wired.phone.command(json!({ "cmd": "send_dtmf", "digits": "5" })).unwrap();
-        let refused = |now: &Value| {
-            now["notices"].as_array().is_some_and(|all| all.iter().any(|notice| notice["code"] == "dtmf_refused"))
-        };
-        wired.phone.until(SOON, "the refusal is told", refused).unwrap();
-        wired.hangs_up();
-        wired.finishes(sipp);
-    }
-}
-
-fn state(phone: &mut Headless) -> Value {
-    phone.snapshot().unwrap()["calls"][0]["state"].clone()
 }
