@@ -6,6 +6,7 @@ mod footprint;
 mod mouth_to_ear;
 mod parsing;
 mod set_up;
+mod signalling;
 mod statistics;
 
 use std::time::Duration;
@@ -49,7 +50,8 @@ pub fn bench(args: &[String]) -> anyhow::Result<()> {
         shell::run(shell::cargo(["build", "--release", "--package", "deskline", "--features", "custom-protocol"]))?;
     }
     let load = shell::output(shell::command("cat", ["/proc/loadavg"])).unwrap_or_default();
-    let mut figures = set_up::measure(extent)?;
+    let mut figures = signalling::measure(extent)?;
+    figures.extend(set_up::measure(extent)?);
     figures.extend(mouth_to_ear::measure(extent)?);
     figures.extend(footprint::measure(extent)?);
     parsing::measure()?;
@@ -80,15 +82,18 @@ fn machine(load: &str) -> String {
 enum Who {
     Deskline,
     Baresip,
+    Sipp,
 }
 
 impl Who {
+    /// The phones with sound.
     const ALL: [Self; 2] = [Self::Deskline, Self::Baresip];
 
     fn name(self) -> &'static str {
         match self {
             Self::Deskline => "deskline",
             Self::Baresip => "baresip",
+            Self::Sipp => "sipp",
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use anyhow::bail;
 use deskline_tests::baresip::{Answer, Baresip, Settings, Voice};
 use deskline_tests::headless::Headless;
 use deskline_tests::kamailio::{Digest, Kamailio};
@@ -114,6 +115,7 @@ impl Phone {
                 answer: Answer::Auto,
                 voice: Voice::Seat { pulse, seat },
             })?)),
+            Who::Sipp => bail!("sipp has no sound"),
         }
     }
 

@@ -32,17 +32,17 @@ impl Figure {
 /// A table in Markdown: a row for each quantity, ours and the peer's side by side with their ratio.
 pub fn table(figures: &[Figure]) -> String {
     let mut rows = String::from(
-        "| quantity | Deskline: median (10 %–90 %) | runs | baresip: median (10 %–90 %) | Deskline ÷ baresip |\n|---|---|---|---|---|\n",
+        "| quantity | Deskline: median (10 %–90 %) | runs | peer: median (10 %–90 %) | Deskline ÷ peer |\n|---|---|---|---|---|\n",
     );
     for ours in figures.iter().filter(|figure| figure.who == "deskline") {
-        let peer = figures.iter().find(|figure| figure.who == "baresip" && figure.what == ours.what);
+        let peer = figures.iter().find(|figure| figure.who != "deskline" && figure.what == ours.what);
         let ratio = peer.filter(|peer| peer.median() > 0.0).map(|peer| format!("{:.2}", ours.median() / peer.median()));
         rows.push_str(&format!(
             "| {} | {} | {} | {} | {} |\n",
             if ours.unit.is_empty() { ours.what.clone() } else { format!("{}, {}", ours.what, ours.unit) },
             cell(ours),
             ours.values.len(),
-            peer.map_or("–".to_owned(), cell),
+            peer.map_or("–".to_owned(), |peer| format!("{} {}", peer.who, cell(peer))),
             ratio.unwrap_or("–".to_owned())
         ));
     }
@@ -86,6 +86,9 @@ mod tests {
     #[test]
     fn table_puts_both_programs_into_one_row() {
         let text = table(&[figure("deskline", &[50.0]), figure("baresip", &[100.0])]);
-        assert!(text.ends_with("| delay, ms | 50.0 (50.0–50.0) | 1 | 100.0 (100.0–100.0) | 0.50 |\n"), "{text}");
+        assert!(
+            text.ends_with("| delay, ms | 50.0 (50.0–50.0) | 1 | baresip 100.0 (100.0–100.0) | 0.50 |\n"),
+            "{text}"
+        );
     }
 }
