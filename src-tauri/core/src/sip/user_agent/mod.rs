@@ -10,6 +10,9 @@
 //! `detour`, and comes back to UDP in the same transaction where there is none; an ACK to a 2xx does not, since nobody
 //! would tell that it was lost.
 //!
+//! Transfers, subscriptions, publications and messages are `usages`: one table and one agenda beside the sessions. Those
+//! in the dialog of a session share its numbers; a transfer's reports outlive it, as RFC 5057 has it.
+//!
 //! Deliberately absent, and answered accordingly (405 with Allow, 420 with Unsupported): Info Packages, preconditions.
 //! Names are not resolved and no flow is opened here: the engine does both.
 
