@@ -30,7 +30,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 ];
 
 /// What the core may use of the world's crates. None of them does input or output, waits, or asks for the time.
-const CORE_MAY_USE: &[&str] = &["memchr", "quick-xml", "rand_chacha", "rsip", "serde", "serde_json", "sha2", "md-5", "thiserror"];
+const CORE_MAY_USE: &[&str] =
+    &["memchr", "quick-xml", "rand_chacha", "rsip", "serde", "serde_json", "sha2", "md-5", "thiserror"];
 
 /// Words that no source of the core may contain: clocks, sockets, threads, files.
 const NOT_IN_CORE: &[&str] = &[
