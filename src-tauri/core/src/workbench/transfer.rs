@@ -136,7 +136,8 @@ impl Workbench {
         self.transfer_moved(index, TransferState::Succeeded, status);
         let about = self.calls[index].id;
         let consulting = self.calls.iter().find(|call| call.consults == Some(about)).map(|call| call.id);
-        for id in [Some(about), consulting].into_iter().flatten() {
+        // The customer last: that is the call which the after-call work is about.
+        for id in [consulting, Some(about)].into_iter().flatten() {
             if let Some(session) = self.index(id).and_then(|index| self.calls[index].session) {
                 // The far side may have been first.
                 let _ = self.user_agent.hang_up(now.instant, session);

@@ -90,7 +90,8 @@ export function CallCard(props: { model: Model; call: Call; keyTarget: EventTarg
       data-testid="call-card"
       data-call={props.call.id}
     >
-      <div class="scroll">
+      {/* Where there is little room the keyboard has to reach what is below. */}
+      <div class="scroll" role="group" aria-label={t().call.card} tabindex={0}>
         <p class="card-kind" data-testid="call-kind">
           {kind()}
           <Show when={line()}>{(user) => <span data-testid="call-line">{` · ${t().lines.by(user())}`}</span>}</Show>
