@@ -96,8 +96,9 @@ fn step(bench: &mut Bench, dice: &mut Dice) -> String {
         }
         17 | 18 => {
             let offer = if dice.below(5) == 0 { Vec::new() } else { offer_answer::offer(&far_media()) };
-            bench.far_calls_with(offer);
-            "the far side calls".into()
+            let user = if dice.below(3) == 0 { "2001" } else { "1001" };
+            bench.far_calls_to(user, offer, Headers::default());
+            format!("the far side calls {user}")
         }
         19..=24 => far_acts(bench, dice),
         25 => {
