@@ -69,7 +69,7 @@ impl Workbench {
 
     /// Whether a call can be made from that line now, as far as lines and calls go.
     pub fn room_for_call(&self, id: LineId) -> Result<(), Refusal> {
-        let line = self.line(id).filter(|line| line.registration.flow().is_some()).ok_or(Refusal::NotSignedIn)?;
+        let line = self.line(id).filter(|line| line.registration.open_flow().is_some()).ok_or(Refusal::NotSignedIn)?;
         let limit = line.account.options.call_limit;
         if self.calls_of(id).count() >= usize::from(limit) {
             return Err(if limit == 1 { Refusal::CallInProgress } else { Refusal::CallLimit });

@@ -100,7 +100,7 @@ impl Workbench {
     pub(super) fn line_for(&self, flow: Flow, user: &str) -> Option<LineId> {
         let address = |flow: Flow| flow.remote.ip().to_canonical();
         let rank = |line: &Line| {
-            let its = line.registration.flow()?;
+            let its = line.registration.open_flow()?;
             let same_flow = its.id == flow.id;
             let known = same_flow || address(its) == address(flow);
             let meant = line.account.user.expose() == user;

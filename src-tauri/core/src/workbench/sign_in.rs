@@ -131,6 +131,11 @@ impl Registration {
         }
     }
 
+    /// The flow for new calls, if there is one: who signs out makes and takes none.
+    pub const fn open_flow(&self) -> Option<Flow> {
+        if matches!(self, Self::Unregistering { .. }) { None } else { self.flow() }
+    }
+
     /// The flow that stands, if any.
     pub const fn flow(&self) -> Option<Flow> {
         match self {

@@ -70,6 +70,12 @@ impl Workbench {
 
     /// Starts or changes the streams of a call by its state and what is agreed.
     pub(super) fn run_media(&mut self, index: usize) {
+        self.start_streams(index);
+        // Behind the streams: a microphone that opens for one call must not be heard in another.
+        self.mute_microphone();
+    }
+
+    fn start_streams(&mut self, index: usize) {
         let call = &self.calls[index];
         let Some(media) = &call.media else { return };
         let Some(mut negotiated) = media.negotiated.clone() else { return };
@@ -79,6 +85,5 @@ impl Workbench {
             negotiated.direction = Direction::new(negotiated.direction.sends(), false);
         }
         self.ask_media(Command::Run { id, negotiated, send });
-        self.mute_microphone();
     }
 }

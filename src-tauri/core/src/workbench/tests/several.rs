@@ -228,6 +228,20 @@ fn second_account_registers_rings_and_calls() {
 }
 
 #[test]
+fn account_that_is_being_removed_takes_no_call_any_more() {
+    let mut bench = Bench::ready();
+    let Done::Line(line) = bench.add_line("2001").unwrap() else { panic!() };
+    bench.registrar = Registrar::Silent;
+    bench.command(Command::RemoveLine(line)).unwrap();
+    bench.far_calls_to("2001", offer_answer::offer(&far_media()), Headers::default());
+    let dialled = Command::Call { to: Pii::new("1002".into()), line: Some(line), headers: Vec::new() };
+    assert!(bench.command(dialled).is_err());
+    assert!(bench.desk.calls().iter().all(|call| call.line != line));
+    bench.pass(Duration::from_secs(60));
+    assert_eq!(bench.desk.lines().len(), 1);
+}
+
+#[test]
 fn trouble_of_a_further_account_leaves_the_agent_ready() {
     let mut bench = Bench::ready();
     bench.registrar = Registrar::Refuses(403);
