@@ -1,5 +1,7 @@
 //! The SIP user agent (RFC 3261 and its extensions), pure: bytes and time in, bytes and events out.
 
+#[cfg(test)]
+mod conformance_tests;
 pub mod dialog;
 pub mod digest;
 pub mod message;
