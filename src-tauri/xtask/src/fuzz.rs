@@ -91,7 +91,7 @@ fn triple() -> String {
 }
 
 fn build() -> anyhow::Result<()> {
-    let mut cargo = shell::cargo(["build", "--release", "--bins", "--locked", "--target", &triple()]);
+    let mut cargo = shell::cargo(["build", "--release", "--bins", "--target", &triple()]);
     cargo.current_dir(source()).env("RUSTFLAGS", FLAGS).env("CARGO_TARGET_DIR", shell::target().join("fuzz"));
     shell::run(cargo)
 }
