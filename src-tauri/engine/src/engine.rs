@@ -207,7 +207,7 @@ impl Commands for Engine {
 
     async fn unsubscribe(&self, args: SubscriptionRef) -> Result<(), Error> {
         let gone = || Error::new(ErrorCode::NoSubscription, "there is no such subscription");
-        self.done(Command::Unsubscribe(args.id.parse().map_err(|_| gone())?)).await
+        self.done(Command::Unsubscribe(args.subscription.parse().map_err(|_| gone())?)).await
     }
 
     async fn set_presence(&self, args: SetPresence) -> Result<(), Error> {
@@ -266,7 +266,7 @@ impl Commands for Engine {
     }
 
     async fn dismiss_notice(&self, args: DismissNotice) -> Result<(), Error> {
-        self.ask(|answer| Request::DismissNotice { id: args.id, answer }).await
+        self.ask(|answer| Request::DismissNotice { id: args.notice, answer }).await
     }
 
     async fn dismiss_call(&self, _: Nothing) -> Result<(), Error> {

@@ -217,7 +217,8 @@ impl std::fmt::Debug for Subscribe {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct SubscriptionRef {
-    pub id: String,
+    /// As `subscribe` returned it. (No argument is named `id`: that is the line's own where commands travel as lines.)
+    pub subscription: String,
 }
 
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -311,5 +312,5 @@ pub struct SetSettings {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct DismissNotice {
-    pub id: u32,
+    pub notice: u32,
 }

@@ -166,8 +166,7 @@ fn presence_that_is_asked_for_is_told_until_it_is_no_longer_wanted() {
     if !active {
         assert_eq!(wired.phone.awaits("notified", SOON).unwrap()["state"], "active");
     }
-    // Here `id` is the subscription's, and with it the line's.
-    wired.phone.send(&json!({ "cmd": "unsubscribe", "id": id })).unwrap();
+    wired.phone.command(json!({ "cmd": "unsubscribe", "subscription": id })).unwrap();
     wired.finishes(sipp);
 }
 

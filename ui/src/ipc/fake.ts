@@ -398,9 +398,9 @@ export class FakeProgram implements Client {
       });
       return null;
     },
-    dismiss_notice: ({ id }) => {
+    dismiss_notice: ({ notice: dismissed }) => {
       this.change((draft) => {
-        draft.notices = draft.notices.filter((notice) => notice.id !== id);
+        draft.notices = draft.notices.filter((notice) => notice.id !== dismissed);
       });
       return null;
     },

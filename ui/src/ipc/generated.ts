@@ -517,7 +517,11 @@ event: string,
  */
 target: string, line?: string, };
 
-export type SubscriptionRef = { id: string, };
+export type SubscriptionRef = { 
+/**
+ * As `subscribe` returned it. (No argument is named `id`: that is the line's own where commands travel as lines.)
+ */
+subscription: string, };
 
 export type SetPresence = { 
 /**
@@ -551,7 +555,7 @@ export type SetSettings = { language?: Language, theme?: Theme,
  */
 after_call_work_seconds?: number, };
 
-export type DismissNotice = { id: number, };
+export type DismissNotice = { notice: number, };
 
 /** Every command with its arguments and its result. */
 export interface CommandTable {

@@ -93,7 +93,7 @@ export function Notices(props: { model: Model }) {
               aria-label={t().panel.dismiss}
               title={t().panel.dismiss}
               data-testid="dismiss-notice"
-              onClick={() => void props.model.run("dismiss_notice", { id: notice.id })}
+              onClick={() => void props.model.run("dismiss_notice", { notice: notice.id })}
             >
               <Icon name="x" size={16} />
             </button>
