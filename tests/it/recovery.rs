@@ -126,6 +126,64 @@ fn call_survives_the_restart_of_its_server() {
     quits(phone);
 }
 
+/// In a network of its own, where addresses can be changed.
+#[cfg(target_os = "linux")]
+#[test]
+fn call_follows_the_machine_to_another_address() {
+    let unshared = |program: &str| {
+        let mut command = std::process::Command::new("unshare");
+        command.args(["--map-root-user", "--net", program]);
+        command
+    };
+    if !unshared("true").status().is_ok_and(|status| status.success()) {
+        eprintln!("no network of its own can be made here");
+        return;
+    }
+    let own = std::env::current_exe().unwrap();
+    let inside = ["--exact", "recovery::moves_to_another_address", "--ignored", "--nocapture"];
+    let output = unshared(own.to_str().unwrap()).args(inside).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && told.contains("1 passed"),
+        "{told}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    println!("{}", told.lines().filter(|line| line.contains("gap")).collect::<Vec<_>>().join("\n"));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "run by the test above"]
+fn moves_to_another_address() {
+    let ip = |line: &str| {
+        let done = std::process::Command::new("ip").args(line.split(' ')).status().unwrap();
+        assert!(done.success(), "ip {line}");
+    };
+    // The server is at 127.0.0.1, and who calls there does so from the machine's address.
+    let arrives_at = |address: &str| {
+        ip(&format!("addr add {address}/32 dev lo"));
+        ip(&format!("route replace local 127.0.0.1 dev lo src {address} table local"));
+    };
+    ip("link set lo up");
+    arrives_at("10.9.0.2");
+    for transport in ["udp", "tcp"] {
+        let place = Place::new();
+        let _voice = place.pulse.play_tone("a", OURS).unwrap();
+        let (mut peer, mut phone, recording) = place.talking(transport);
+        for (next, former) in [("10.9.0.3", "10.9.0.2"), ("10.9.0.2", "10.9.0.3")] {
+            arrives_at(next);
+            let moved = std::time::Instant::now();
+            ip(&format!("addr del {former}/32 dev lo"));
+            both_hear(&recording);
+            println!("{transport}: gap of at most {} ms in what both hear", moved.elapsed().as_millis());
+            phone.until(SOON, "the call has its server again", |now| now["calls"][0]["reconnecting"] == false).unwrap();
+        }
+        phone.command(json!({ "cmd": "hangup" })).unwrap();
+        peer.awaits("CALL_CLOSED", SOON).unwrap();
+        quits(phone);
+    }
+}
+
 /// Without a farewell, as a crash does.
 fn kill(phone: &Headless) {
     let status = std::process::Command::new("kill").args(["-KILL", &phone.pid().to_string()]).status().unwrap();
