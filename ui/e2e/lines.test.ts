@@ -46,6 +46,7 @@ test("all options of an account go along, and none that was left as it is", asyn
   await page.getByTestId("sign-in-auto-answer").check();
   await page.getByTestId("sign-in-transfer-accept").uncheck();
   await page.getByTestId("sign-in-strangers").check();
+  await page.getByTestId("sign-in-gruu").check();
   await page.getByTestId("sign-in-submit").click();
   expect(await commands(page, "sign_in")).toEqual([
     {
@@ -63,6 +64,7 @@ test("all options of an account go along, and none that was left as it is", asyn
         transfer_accept: false,
         session_timer: 600,
         strangers: true,
+        gruu: true,
       },
     },
   ]);

@@ -53,6 +53,7 @@ fn read(form: SignIn) -> Result<Account, Malformed> {
                 None => defaults.session_timer,
             },
             strangers: options.strangers,
+            gruu: options.gruu,
         },
     };
     account.check()?;

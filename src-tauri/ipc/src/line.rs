@@ -51,6 +51,9 @@ pub struct AccountOptions {
     /// Take calls from other addresses than the server's.
     #[ts(optional, as = "Option<bool>")]
     pub strangers: bool,
+    /// Ask the server for a globally routable URI (RFC 5627). Only for servers that are known to route by them.
+    #[ts(optional, as = "Option<bool>")]
+    pub gruu: bool,
 }
 
 impl std::fmt::Debug for AccountOptions {
@@ -63,6 +66,7 @@ impl std::fmt::Debug for AccountOptions {
             .field("transfer_accept", &self.transfer_accept)
             .field("session_timer", &self.session_timer)
             .field("strangers", &self.strangers)
+            .field("gruu", &self.gruu)
             .finish_non_exhaustive()
     }
 }

@@ -48,6 +48,7 @@ pub fn options(account: &account::Account) -> AccountOptions {
         session_timer: (options.session_timer != defaults.session_timer)
             .then(|| options.session_timer.map_or(0, |timer| u32::try_from(timer.as_secs()).unwrap_or(u32::MAX))),
         strangers: options.strangers,
+        gruu: options.gruu,
     }
 }
 

@@ -236,6 +236,8 @@ export const en: Texts = {
     sessionTimerWrong: "90 to 7200, or 0",
     strangers: "Calls from elsewhere",
     strangersHint: "Take calls that do not come from the server",
+    gruu: "Globally routable address (GRUU)",
+    gruuHint: "Only if the server routes calls by it",
     certificateAndKey: "Certificate and key belong together",
   },
   trust: {

@@ -168,6 +168,8 @@ export interface Texts {
     sessionTimerWrong: string;
     strangers: string;
     strangersHint: string;
+    gruu: string;
+    gruuHint: string;
     certificateAndKey: string;
   };
   trust: {

@@ -236,6 +236,8 @@ export const zhCN: Texts = {
     sessionTimerWrong: "请填 90 到 7200，或 0",
     strangers: "接受外来呼叫",
     strangersHint: "接听不是来自服务器的呼叫",
+    gruu: "全局可路由地址（GRUU）",
+    gruuHint: "仅当服务器按此地址路由呼叫时开启",
     certificateAndKey: "证书与私钥须一起填写",
   },
   trust: {

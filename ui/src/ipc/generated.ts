@@ -76,7 +76,11 @@ session_timer?: number,
 /**
  * Take calls from other addresses than the server's.
  */
-strangers?: boolean, };
+strangers?: boolean, 
+/**
+ * Ask the server for a globally routable URI (RFC 5627). Only for servers that are known to route by them.
+ */
+gruu?: boolean, };
 
 /**
  * For `tls` and `wss`. Paths of files in PEM.

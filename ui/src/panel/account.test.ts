@@ -20,6 +20,7 @@ test("an account that is filled in and sent unchanged is the same account", () =
     transfer_accept: false,
     session_timer: 0,
     strangers: true,
+    gruu: true,
   } as const;
   const filled = accountForm({ server: "pbx", user: "1", display_name: "陈静", transport: "wss", options: { ...options, tls: { ...options.tls, pinned: [HEX] } } });
   expect(accountFaults(filled)).toEqual({});

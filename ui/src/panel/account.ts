@@ -22,6 +22,7 @@ export type AccountForm = {
   callLimit: string;
   sessionTimer: string;
   strangers: boolean;
+  gruu: boolean;
 };
 
 export type AccountFault = "required" | "pinned" | "pair" | "limit" | "timer";
@@ -52,6 +53,7 @@ export function accountForm(filled: Pick<SignInForm, "server" | "user" | "displa
     callLimit: options.call_limit?.toString() ?? "",
     sessionTimer: options.session_timer?.toString() ?? "",
     strangers: options.strangers ?? false,
+    gruu: options.gruu ?? false,
   };
 }
 
@@ -112,6 +114,7 @@ function optionsOf(form: AccountForm): AccountOptions {
   if (form.callLimit.trim() !== "") options.call_limit = Number(form.callLimit);
   if (form.sessionTimer.trim() !== "") options.session_timer = Number(form.sessionTimer);
   if (form.strangers) options.strangers = true;
+  if (form.gruu) options.gruu = true;
   return options;
 }
 

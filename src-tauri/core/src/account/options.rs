@@ -18,6 +18,9 @@ pub struct Options {
     pub session_timer: Option<Duration>,
     /// Calls are taken from other addresses than the server's.
     pub strangers: bool,
+    /// Ask the registrar for a globally routable URI (RFC 5627), and be found by it in calls. Not by default: a server
+    /// may hand them out and yet not route by them.
+    pub gruu: bool,
 }
 
 impl Default for Options {
@@ -29,6 +32,7 @@ impl Default for Options {
             transfer_accept: true,
             session_timer: Some(Duration::from_secs(1_800)),
             strangers: false,
+            gruu: false,
         }
     }
 }

@@ -284,7 +284,7 @@ impl Workbench {
                 identity.outbound = self.config.instance.as_deref().map(|instance| Outbound {
                     instance: instance.into(),
                     reg_id: 1,
-                    gruu: false,
+                    gruu: account.options.gruu,
                 });
                 let registration = self.user_agent.register(now.instant, identity, registrar, EXPIRES);
                 self.lines[index].registration = Registration::Registering { id: registration, flow, tried };

@@ -136,6 +136,14 @@ export function AccountOptionFields(props: AccountFieldsProps) {
           testid={`${props.testid}-strangers`}
           onChange={(strangers) => props.change({ strangers })}
         />
+        <Switch
+          label={t().account.gruu}
+          hint={t().account.gruuHint}
+          on={props.form.gruu}
+          disabled={props.disabled}
+          testid={`${props.testid}-gruu`}
+          onChange={(gruu) => props.change({ gruu })}
+        />
       </Group>
     </>
   );

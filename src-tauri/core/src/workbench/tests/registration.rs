@@ -16,6 +16,22 @@ fn wrong_password_gives_the_form_back() {
 }
 
 #[test]
+fn routable_address_is_asked_for_only_where_the_account_says_so() {
+    for gruu in [false, true] {
+        let mut bench = Bench::new();
+        bench.desk.config.instance = Some("urn:uuid:1".into());
+        let options = crate::account::Options { gruu, ..crate::account::Options::default() };
+        bench.command(Command::SignIn(Box::new(Account { options, ..Bench::account() }))).unwrap();
+        let connect = bench.connects.pop().unwrap();
+        bench.connected(connect);
+        assert_eq!(bench.code(), 3);
+        let Registration::Registered { id, .. } = *bench.desk.registration() else { panic!() };
+        let outbound = bench.desk.user_agent.identity_of(id).unwrap().outbound;
+        assert_eq!(outbound.map(|outbound| outbound.gruu), Some(gruu));
+    }
+}
+
+#[test]
 fn silent_server_gives_the_form_back_after_twelve_seconds() {
     let mut bench = Bench::new();
     bench.registrar = Registrar::Silent;
