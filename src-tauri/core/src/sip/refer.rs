@@ -64,8 +64,9 @@ impl ReferTo {
                     return Err(Malformed("Refer-To names two calls to replace"));
                 }
             }
-            Some(name) if is_harmless(name) => self.headers.add(name, value),
+            Some(name) if is_harmless(name) && !asks_for_answer(&value) => self.headers.add(name, value),
             Some(_) => {}
+            None if is_privileged(name) => {}
             None => self.headers.add_named(name, value),
         }
         Ok(())
@@ -100,6 +101,22 @@ const fn is_harmless(name: HeaderName) -> bool {
     )
 }
 
+/// Whoever refers us must not open somebody's microphone in our name.
+fn asks_for_answer(value: &str) -> bool {
+    let value = value.to_ascii_lowercase();
+    value.contains("answer-after") || value.contains("autoanswer")
+}
+
+/// A header of an unknown name that servers act upon: those of the networks of operators (RFC 7315 and others), what makes
+/// a phone answer by itself (RFC 5373), what proves who we are (RFC 8224).
+fn is_privileged(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let prefixes = ["p-", "proxy-", "refer-", "security-", "identity"];
+    // The last of them is no header at all, but what the call would say (RFC 3261 §19.1.1).
+    let names = ["answer-mode", "priv-answer-mode", "feature-caps", "geolocation", "resource-priority", "body"];
+    prefixes.iter().any(|prefix| name.starts_with(prefix)) || names.contains(&&*name)
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -126,6 +143,17 @@ mod tests {
             assert_eq!((refer_to.method, refer_to.replaces), (Method::Invite, None), "{text}");
         }
         assert_eq!(ReferTo::parse("<sip:bob@example.org;method=BYE>").unwrap().method, Method::Bye);
+    }
+
+    #[test]
+    fn one_who_refers_puts_nothing_into_our_call_that_servers_or_phones_act_upon() {
+        let text = "<sip:bob@x?Answer-Mode=Auto&Priv-Answer-Mode=Auto&Call-Info=%3Csip:x%3E%3Banswer-after%3D0\
+                    &P-Preferred-Identity=%3Csip:boss@x%3E&P-Charge-Info=%3Csip:boss@x%3E&Identity-Info=x\
+                    &P-Asserted-Identity=%3Csip:boss@x%3E&Alert-Info=autoanswer&Route=%3Csip:evil%3E&From=%3Csip:e%3E\
+                    &body=v%3D0&X-Case=4>";
+        let refer_to = ReferTo::parse(text).unwrap();
+        let names: Vec<_> = refer_to.headers.iter().map(|header| header.name.to_owned()).collect();
+        assert_eq!(names, ["X-Case"]);
     }
 
     #[test]

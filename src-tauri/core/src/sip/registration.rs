@@ -18,6 +18,13 @@ pub const BACK_OFF_BASE: Duration = Duration::from_secs(30);
 pub const BACK_OFF_LIMIT: Duration = Duration::from_secs(120);
 /// A Retry-After beyond this is not believed.
 pub const RETRY_AFTER_LIMIT: Duration = Duration::from_secs(3600);
+/// The wait that an answer asks for by Retry-After, as far as it is believed. One that asks for none leaves the pause to us:
+/// a server in distress must not make us send without any.
+pub fn retry_after(headers: &Headers) -> Option<Duration> {
+    let seconds = headers.retry_after().filter(|&seconds| seconds > 0)?;
+    Some(Duration::from_secs(seconds.into()).min(RETRY_AFTER_LIMIT))
+}
+
 /// However long a binding lasts, it is refreshed so often: a registrar that lost it is noticed.
 const LONGEST_REFRESH: Duration = Duration::from_secs(24 * 3600);
 /// Bindings, routes and addresses of one answer beyond this are not kept.

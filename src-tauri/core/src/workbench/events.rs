@@ -1,13 +1,15 @@
 //! What the user agent reports.
 
+use super::calls::shown;
 use super::transfer::takes_refer;
 use super::{Edge, Output, Workbench};
-use crate::call::{End, EndCause, State};
+use crate::call::{Diversion, End, EndCause, State};
 use crate::clock::Now;
 use crate::media::Tone;
+use crate::pii::Pii;
 use crate::sdp::offer_answer;
-use crate::sip::SessionId;
 use crate::sip::user_agent::{self, Event};
+use crate::sip::{SessionId, Uri};
 
 impl Workbench {
     pub(super) fn drain_user_agent(&mut self, now: Now) {
@@ -40,6 +42,7 @@ impl Workbench {
                     self.calls[index].takes_refer = takes_refer(&request.headers);
                 }
             }
+            Event::Redirected { session, status, target } => self.redirected(session, status, &target),
             Event::Progress { session, status, body, .. } => self.progress(now, session, status, &body),
             Event::Answered { session, body, headers, .. } => {
                 if let Some(index) = self.of_session(session) {
@@ -89,10 +92,22 @@ impl Workbench {
             Event::Request { .. }
             | Event::Dropped { .. }
             | Event::InfoFailed { .. }
-            | Event::Redirected { .. }
             | Event::EarlyAnswer { .. }
             | Event::Updated { .. } => {}
         }
+    }
+
+    /// A call of ours goes elsewhere than the agent has dialled: shown and recorded is whom it really reaches, with the one
+    /// who was dialled as a diversion.
+    fn redirected(&mut self, session: SessionId, status: u16, target: &Uri) {
+        let Some(index) = self.of_session(session) else { return };
+        let domain = self.line(self.calls[index].line).map(|line| line.account.domain()).unwrap_or_default();
+        let call = &mut self.calls[index];
+        let number = std::mem::replace(&mut call.number, Pii::new(shown(target, &domain)));
+        // The user agent follows a handful of them.
+        call.caller.diversions.push(Diversion { number, reason: Some(status.to_string()) });
+        call.name = None;
+        self.touch();
     }
 
     fn progress(&mut self, now: Now, session: SessionId, status: u16, body: &[u8]) {

@@ -62,7 +62,9 @@ impl Workbench {
         }
         self.ask_media(Command::Devices { wanted: true });
         self.timers.insert(Timer::RingLimit(id), now.instant + RING_LIMIT);
-        if let Some(after) = self.answer_after(line, request).filter(|_| alone) {
+        // A stranger must not open the microphone, whatever the account or the program allows.
+        let may_answer = alone && self.is_from_server(line, flow);
+        if let Some(after) = self.answer_after(line, request).filter(|_| may_answer) {
             self.timers.insert(Timer::AutoAnswer(id), now.instant + after);
         }
         self.move_agent(now, agent::Input::Ringing);
@@ -112,6 +114,8 @@ impl Workbench {
         call.session = Some(session);
         call.waiting = waiting;
         call.caller = caller(&request.headers, &domain, asserted.filter(|_| !hidden), hidden);
+        // It asserts, too.
+        call.caller.remote_party = call.caller.remote_party.filter(|_| trusted);
         call.headers = fields(&request.headers);
         call.referred_by = address(&request.headers, HeaderName::ReferredBy, &domain);
         call

@@ -26,6 +26,9 @@ const SLEEP: Duration = Duration::from_secs(10);
 /// How often a call that stands is noted as alive, for the time after a crash.
 const HEARTBEAT: Duration = Duration::from_secs(30);
 
+/// Numbers of calls and versions of descriptions stay below: front ends know whole numbers up to 2^53 only.
+const MOST_NUMBER: u64 = 1 << 53;
+
 /// What is kept of a call that stands, so that the program finds it again after an unexpected end.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Kept {
@@ -49,6 +52,11 @@ pub struct Kept {
 impl Workbench {
     /// What an earlier run of the program has left: its calls are taken up or ended when their account signs in.
     pub fn remember(&mut self, kept: Vec<Kept>) {
+        // A damaged row must not use up the numbers that are to come.
+        let (sound, damaged): (Vec<_>, Vec<_>) =
+            kept.into_iter().partition(|kept| kept.id.0 < MOST_NUMBER && kept.description.1 < MOST_NUMBER);
+        self.outputs.extend(damaged.into_iter().map(|kept| Output::Forget(kept.id)));
+        let kept = sound;
         self.ids.last_call = kept.iter().map(|kept| kept.id.0).chain([self.ids.last_call]).max().unwrap_or_default();
         self.kept = kept;
     }

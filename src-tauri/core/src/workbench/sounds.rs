@@ -38,11 +38,10 @@ impl Workbench {
 
     /// Rings, or lets a waiting call sound in the agent's ear, as the calls are now.
     pub(super) fn alert(&mut self) {
-        let silent = self.config.auto_answer.is_some_and(|after| after.is_zero());
         let rings =
             self.calls.iter().any(|call| matches!(call.state, State::Ringing { .. }) && !self.answers_at_once(call));
         let busy = self.calls.iter().any(|call| !matches!(call.state, State::Ringing { .. }));
-        self.ring(rings && !busy && !silent);
+        self.ring(rings && !busy);
         let waiting = rings && busy;
         if self.sounds.waiting != waiting {
             self.sounds.waiting = waiting;

@@ -248,7 +248,11 @@ impl Workbench {
         let old = &self.calls[index];
         let (line, id, rank, muted) = (old.line, old.id, old.rank(), old.muted);
         let foremost = self.calls.iter().all(|other| other.id == id || other.rank() < rank.max(2));
-        let settled = !matches!(old.state, State::Established { change: Change::Holding | Change::Retrieving, .. });
+        // The agent has closed the microphone of a call that is held, or is about to: nobody else opens it.
+        let settled = match old.state {
+            State::Established { change, .. } => change == Change::None && old.is_active(),
+            _ => true,
+        };
         if !foremost || !settled || !self.is_from_server(line, flow) || !self.could_take_offer(flow, offer) {
             return false;
         }

@@ -240,3 +240,26 @@ fn refused_publication_ends_and_an_overloaded_server_is_asked_again_later() {
     assert_eq!(world.received().len(), 0);
     assert_eq!(world.next_request(ms(2_000)).body, b"<open/>");
 }
+
+#[test]
+fn server_that_asks_for_no_pause_or_always_for_more_is_not_stormed_with_state() {
+    let refusals = |status: u16, name: HeaderName, step: u32| {
+        let mut world = World::new(11, Transport::Udp, &[passive]);
+        publish(&mut world);
+        let mut count = 0;
+        for round in 0..200 {
+            for message in world.received() {
+                if let Message::Request(request) = message {
+                    count += 1;
+                    let mut no = answer_to(&request, status, "t");
+                    no.headers.add(name, (step * (100_000 + round)).to_string());
+                    world.inject(no);
+                }
+            }
+            world.run(ms(5));
+        }
+        count
+    };
+    assert!(refusals(503, HeaderName::RetryAfter, 0) <= 2);
+    assert!(refusals(423, HeaderName::MinExpires, 1) <= 5);
+}

@@ -292,3 +292,21 @@ fn interval_survives_a_crash_of_the_process() {
     world.run(seconds(300));
     assert_eq!(world.received_request().method, Method::Update);
 }
+
+#[test]
+fn peer_that_always_wants_a_longer_interval_does_not_make_us_send_without_a_pause() {
+    let mut world = world(1800);
+    agreed_call(&mut world, "600;refresher=uac", true);
+    world.run(seconds(300));
+    for minimum in [601, 602, 602, 10, u32::MAX] {
+        let update = world.received_request();
+        let mut more = answer_to(&update, 422, "t");
+        more.headers.set(HeaderName::MinSe, minimum.to_string());
+        world.inject(more);
+        world.run(ms(1_500));
+        assert_eq!(world.received().len(), 0, "{minimum}");
+        world.run(ms(9_000));
+    }
+    let update = world.received_request();
+    assert_eq!(update.headers.value(HeaderName::SessionExpires), Some("86400;refresher=uac"));
+}

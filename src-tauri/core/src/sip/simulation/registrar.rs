@@ -231,6 +231,25 @@ fn binding_that_could_not_be_refreshed_is_removed_all_the_same() {
 }
 
 #[test]
+fn registrar_in_distress_that_asks_for_no_pause_is_given_one() {
+    let mut world = World::new(9, Transport::Udp, &[passive]);
+    world.register(0, PEER, 60);
+    let mut count = 0;
+    for _ in 0..200 {
+        for message in world.received() {
+            if let Message::Request(register) = message {
+                count += 1;
+                let mut busy = answer_to(&register, 503, "r");
+                busy.headers.add(HeaderName::RetryAfter, "0");
+                world.inject(busy);
+            }
+        }
+        world.run(ms(5));
+    }
+    assert!(count <= 2, "{count} in a second");
+}
+
+#[test]
 fn overloaded_registrar_says_when_to_come_again() {
     let mut world = World::new(9, Transport::Udp, &[passive]);
     let id = world.register(0, PEER, 60);

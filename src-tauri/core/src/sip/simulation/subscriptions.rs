@@ -286,3 +286,26 @@ fn waiting_messages_told_unasked_are_believed_of_our_registrar_alone() {
     assert_eq!(world.received_statuses(), ["200 NOTIFY", "481 NOTIFY"]);
     assert_eq!(notified(&world), 1);
 }
+
+#[test]
+fn notifier_that_asks_for_no_pause_or_always_for_more_is_not_stormed() {
+    let refusals = |status: u16, name: HeaderName, step: u32| {
+        let mut world = World::new(21, Transport::Udp, &[passive]);
+        subscribe(&mut world, 60);
+        let mut count = 0;
+        for round in 0..200 {
+            for message in world.received() {
+                if let Message::Request(request) = message {
+                    count += 1;
+                    let mut no = answer_to(&request, status, "t");
+                    no.headers.add(name, (step * (61 + round)).to_string());
+                    world.inject(no);
+                }
+            }
+            world.run(ms(5));
+        }
+        count
+    };
+    assert!(refusals(503, HeaderName::RetryAfter, 0) <= 2);
+    assert!(refusals(423, HeaderName::MinExpires, 1) <= 5);
+}

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::outgoing::sdp_of;
+use super::redirecting::LONGEST_MIN_SE;
 use super::refreshing::{Asked, min_se};
 use super::session::{Exchange, Negotiation, Phase, Postponed, Reach, Session, Unacknowledged};
 use super::stack::Stack;
@@ -202,7 +203,7 @@ impl Session {
                 response.headers.retry_after().filter(|&seconds| seconds <= 10).map(|s| Duration::from_secs(s.into()))
             }
             // RFC 4028 §7.3.
-            422 if min_se(&response.headers) > self.min_se => {
+            422 if min_se(&response.headers) > self.min_se && min_se(&response.headers) <= LONGEST_MIN_SE => {
                 self.min_se = min_se(&response.headers);
                 Some(Duration::ZERO)
             }

@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 use super::authentication::Authentication;
 use super::correspondence::Correspondence;
 use super::messaging::check_content_type;
+use super::registering::MAX_RAISED;
 use super::stack::Stack;
 use super::transactions::{Purpose, TransactionId};
 use super::usages::{Usage, UsageId};
 use super::{Error, Event, Identity, PublicationId, UserAgent};
 use crate::flow::{Flow, FlowId};
 use crate::sip::message::{HeaderAccess, HeaderName, Method, Response};
-use crate::sip::registration::{RETRY_AFTER_LIMIT, is_transient, refresh_after};
+use crate::sip::registration::{is_transient, refresh_after, retry_after};
 use crate::sip::uri::Uri;
 
 /// What is published.
@@ -40,6 +41,8 @@ pub(super) struct Publication {
     etag: Option<String>,
     /// Failures in a row.
     failures: u32,
+    /// How often in a row the server has found our interval too brief.
+    raised: u8,
     state: State,
 }
 
@@ -86,8 +89,9 @@ impl UserAgent {
         let id = PublicationId(self.next_id());
         let Publish { identity, target, package, expires, content_type, body } = publish;
         let way = Correspondence::new(&mut self.stack, identity, target);
-        let (etag, failures, state) = (None, 0, State::Gone);
-        let mut publication = Publication { id, way, package, expires, content_type, body, etag, failures, state };
+        let (etag, failures, raised, state) = (None, 0, 0, State::Gone);
+        let mut publication =
+            Publication { id, way, package, expires, content_type, body, etag, failures, raised, state };
         publication.publish(now, &mut self.stack, true);
         self.add_usage(UsageId(id.0), Usage::Publication(Box::new(publication)));
         Ok(id)
@@ -237,6 +241,7 @@ impl Publication {
         let State::Publishing { next, .. } = self.state else { return self.finish(stack) };
         if response.is_success() {
             self.failures = 0;
+            self.raised = 0;
             self.etag = response.headers.value(HeaderName::SipEtag).map(str::to_owned);
             let granted = response.headers.expires().map_or(self.expires, |s| Duration::from_secs(s.into()));
             let refresh = refresh_after(granted).max(Duration::from_secs(1));
@@ -265,14 +270,15 @@ impl Publication {
             412 if self.etag.take().is_some() => return self.publish(now, stack, true),
             423 => {
                 let minimum = response.headers.min_expires().map(|seconds| Duration::from_secs(seconds.into()));
-                if let Some(minimum) = minimum.filter(|minimum| *minimum > self.expires) {
+                if let Some(minimum) = minimum.filter(|minimum| *minimum > self.expires && self.raised < MAX_RAISED) {
+                    self.raised += 1;
                     self.expires = minimum;
                     return self.publish(now, stack, true);
                 }
             }
             _ => {}
         }
-        let wish = response.headers.retry_after().map(|s| Duration::from_secs(s.into()).min(RETRY_AFTER_LIMIT));
+        let wish = retry_after(&response.headers);
         self.failures += 1;
         let retry_in = match wish {
             Some(wish) => Some(wish),

@@ -19,7 +19,7 @@ const MAX_TARGETS: usize = 5;
 const MAX_MENDED: u8 = 4;
 
 /// A server may ask for a longer session interval, not for one that never ends.
-const LONGEST_MIN_SE: Duration = Duration::from_secs(86_400);
+pub(super) const LONGEST_MIN_SE: Duration = Duration::from_secs(86_400);
 
 /// What has been tried to place a call.
 #[derive(Default)]

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::redirecting::LONGEST_MIN_SE;
 use super::restoring::SessionTimer;
 use super::session::{Exchange, Phase, Reach, Session};
 use super::stack::Stack;
@@ -210,9 +211,15 @@ impl Session {
                 }
             }
             422 => {
-                self.min_se = self.min_se.max(min_se(&response.headers));
-                refreshing.timer.interval = refreshing.timer.interval.max(self.min_se);
-                refreshing.refresh_at = Some(now);
+                let asked = min_se(&response.headers);
+                // It wants more than we asked for. One that always wants more must not make us send without a pause.
+                let (interval, wait) = match asked > refreshing.timer.interval && asked <= LONGEST_MIN_SE {
+                    true => (asked, LOOK_AGAIN),
+                    false => (refreshing.timer.interval, TRY_AGAIN),
+                };
+                self.min_se = self.min_se.max(asked.min(LONGEST_MIN_SE));
+                refreshing.timer.interval = interval;
+                refreshing.refresh_at = Some(now + wait);
             }
             // It said that it allows UPDATE, and does not.
             405 | 501 => {

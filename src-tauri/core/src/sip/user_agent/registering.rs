@@ -11,12 +11,12 @@ use super::transactions::{Purpose, TransactionId};
 use super::{Event, Identity, RegistrationId};
 use crate::flow::{Destination, Flow, FlowId, Transport};
 use crate::sip::message::{CSeq, HeaderAccess, HeaderName, Method, Request, Response};
-use crate::sip::registration::{Binding, Ours, RETRY_AFTER_LIMIT, is_transient, public_address, refresh_after};
+use crate::sip::registration::{Binding, Ours, is_transient, public_address, refresh_after, retry_after};
 use crate::sip::transaction::agenda::Appointment;
 use crate::sip::uri::{NameAddr, Uri};
 
 /// 423 in a row that are followed: a registrar says it once.
-const MAX_RAISED: u8 = 3;
+pub(super) const MAX_RAISED: u8 = 3;
 
 /// Contacts of ours that are remembered, so that they are not taken for other devices.
 const MAX_FORMER: usize = 8;
@@ -265,7 +265,7 @@ impl Registration {
                 self.register(now, stack);
             }
             status => {
-                let wish = response.headers.retry_after().map(|s| Duration::from_secs(s.into()).min(RETRY_AFTER_LIMIT));
+                let wish = retry_after(&response.headers);
                 self.fail(now, stack, Some(status), response.reason.clone(), wish);
             }
         }

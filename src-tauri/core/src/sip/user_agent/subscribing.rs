@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::authentication::Authentication;
 use super::correspondence::Correspondence;
 use super::messaging::check_content_type;
+use super::registering::MAX_RAISED;
 use super::stack::Stack;
 use super::transactions::{Purpose, TransactionId};
 use super::usages::{Usage, UsageId};
@@ -15,7 +16,7 @@ use super::{Error, Event, Identity, SubscriptionId, UserAgent, check_headers};
 use crate::flow::{Flow, FlowId};
 use crate::sip::dialog::{Dialog, Sequence};
 use crate::sip::message::{HeaderAccess, HeaderName, Headers, Method, Request, Response};
-use crate::sip::registration::{RETRY_AFTER_LIMIT, is_transient, refresh_after};
+use crate::sip::registration::{RETRY_AFTER_LIMIT, is_transient, refresh_after, retry_after};
 use crate::sip::subscription::{EventPackage, Reason, Resumption, SubscriptionState};
 use crate::sip::uri::Uri;
 
@@ -69,6 +70,8 @@ pub(super) struct Subscription {
     body: Option<(String, Vec<u8>)>,
     /// Failures in a row.
     failures: u32,
+    /// How often in a row the notifier has found our interval too brief.
+    raised: u8,
     /// What the application was told last.
     told: Option<SubscriptionPhase>,
     state: State,
@@ -130,6 +133,7 @@ impl UserAgent {
             headers,
             body,
             failures: 0,
+            raised: 0,
             told: None,
             state: State::Gone,
         };
@@ -275,14 +279,17 @@ impl Subscription {
             return;
         }
         if response.is_success() {
+            self.raised = 0;
             return self.handle_success(now, stack, transaction, response);
         }
         match (self.state, response.code()) {
             (State::Unsubscribing { .. }, _) => self.state = State::Gone,
             (_, 423) => {
                 let minimum = response.headers.min_expires().map(|seconds| Duration::from_secs(seconds.into()));
-                match minimum.filter(|minimum| *minimum > self.expires && !self.expires.is_zero()) {
+                let may_raise = self.raised < MAX_RAISED && !self.expires.is_zero();
+                match minimum.filter(|minimum| *minimum > self.expires && may_raise) {
                     Some(minimum) => {
+                        self.raised += 1;
                         self.expires = minimum;
                         let next = self.send(now, stack, minimum);
                         match &mut self.state {
@@ -297,7 +304,7 @@ impl Subscription {
             // The notifier does not know it any more (RFC 6665 §4.1.2.3).
             (State::Subscribed { .. }, 481) => self.begin_anew(now, stack),
             (_, status) => {
-                let wish = response.headers.retry_after().map(|s| Duration::from_secs(s.into()).min(RETRY_AFTER_LIMIT));
+                let wish = retry_after(&response.headers);
                 if wish.is_none() && !is_transient(status) {
                     return self.end(stack, Some(status), None);
                 }

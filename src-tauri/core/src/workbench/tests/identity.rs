@@ -100,10 +100,30 @@ fn stranger_asserts_nothing_and_rings_only_where_the_account_lets_strangers_in()
     let stranger = Flow { id: FlowId(5071 << 16), remote: scanner, ..bench.flow() };
     let invite = "INVITE sip:1001@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 203.0.113.9:5060;branch=z9hG4bK7\r\n\
         Max-Forwards: 70\r\nFrom: <sip:100@1.1.1.1>;tag=1\r\nTo: <sip:1001@127.0.0.1>\r\nCall-ID: 7\r\nCSeq: 1 INVITE\r\n\
-        P-Asserted-Identity: <sip:110@1.1.1.1>\r\nContact: <sip:100@203.0.113.9>\r\nContent-Length: 0\r\n\r\n";
+        P-Asserted-Identity: <sip:110@1.1.1.1>\r\nRemote-Party-ID: <sip:110@1.1.1.1>\r\nContact: <sip:100@203.0.113.9>\r\nContent-Length: 0\r\n\r\n";
     bench.input(Input::Received { flow: &stranger, bytes: invite.as_bytes() });
     assert_eq!(shown(&bench).0, "100");
-    assert!(bench.desk.calls()[0].caller.asserted.is_none());
+    assert!(bench.desk.calls()[0].caller.asserted.is_none() && bench.desk.calls()[0].caller.remote_party.is_none());
+}
+
+#[test]
+fn stranger_rings_where_strangers_may_and_is_never_answered_by_itself() {
+    let options = Options { strangers: true, auto_answer: true, ..Options::default() };
+    let mut bench = Bench::new();
+    bench.desk.config.auto_answer = Some(Duration::ZERO);
+    bench.command(Command::SignIn(Box::new(Account { options, ..Bench::account() }))).unwrap();
+    let connect = bench.connects.pop().unwrap();
+    bench.connected(connect);
+    let scanner = SocketAddr::from(([203, 0, 113, 9], 5060));
+    let stranger = Flow { id: FlowId(5071 << 16), remote: scanner, ..bench.flow() };
+    let invite = "INVITE sip:1001@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 203.0.113.9:5060;branch=z9hG4bK7\r\n\
+        Max-Forwards: 70\r\nFrom: <sip:100@1.1.1.1>;tag=1\r\nTo: <sip:1001@127.0.0.1>\r\nCall-ID: 7\r\nCSeq: 1 INVITE\r\n\
+        Call-Info: <sip:x>;answer-after=0\r\nAnswer-Mode: Auto\r\nContact: <sip:100@203.0.113.9>\r\n\
+        Content-Length: 0\r\n\r\n";
+    bench.input(Input::Received { flow: &stranger, bytes: invite.as_bytes() });
+    bench.pass(Duration::from_secs(61));
+    assert!(matches!(bench.desk.calls()[0].state, State::Ringing { .. }), "{:?}", bench.desk.calls()[0].state);
+    assert!(bench.last_ring());
 }
 
 #[test]

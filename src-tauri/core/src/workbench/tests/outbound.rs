@@ -107,8 +107,14 @@ fn redirected_call_goes_on_to_where_the_server_says() {
     bench.far(|far, now| far.reject(now, session, 302, to).unwrap());
     let (second, _) = bench.far_session();
     assert_ne!(second, session);
+    let call = &bench.desk.calls()[0];
+    assert_eq!(call.number.expose(), "1003", "the agent sees whom the call really reaches");
+    assert_eq!(call.caller.diversions[0].number.expose(), "1002");
+    assert_eq!(call.caller.diversions[0].reason.as_deref(), Some("302"));
     bench.far_answers();
     assert!(bench.desk.calls()[0].is_established());
+    bench.command(hang_up()).unwrap();
+    assert_eq!(bench.records[0].number.expose(), "1003");
 }
 
 #[test]

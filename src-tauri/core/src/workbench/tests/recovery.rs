@@ -275,6 +275,23 @@ fn spoilt_remains_of_a_call_harm_nothing() {
 }
 
 #[test]
+fn damaged_numbers_of_a_kept_call_stop_no_later_call() {
+    let (mut bench, _) = talking();
+    let kept = crash(&mut bench, Duration::from_secs(5)).remove(0);
+    let damaged = [
+        Kept { id: CallId(u64::MAX), ..kept.clone() },
+        Kept { description: (1, u64::MAX), ..kept.clone() },
+        Kept { seen_ms: i64::MIN, started_ms: i64::MAX, answered_ms: i64::MIN, ..kept },
+    ];
+    bench.desk.remember(damaged.into());
+    bench.sign_in().unwrap();
+    assert!(bench.kept.is_empty());
+    bench.pass(Duration::from_secs(40));
+    bench.command(dial("1002")).unwrap();
+    assert!(bench.desk.calls()[0].id.0 < 1 << 53);
+}
+
+#[test]
 fn calls_are_kept_as_they_change_and_noted_as_alive() {
     let (mut bench, _) = talking();
     let seen = |bench: &Bench| bench.kept.values().next().unwrap().seen_ms;

@@ -364,6 +364,25 @@ fn call_that_takes_the_place_of_ours_does_not_ring() {
 }
 
 #[test]
+fn replacement_of_a_call_that_the_agent_holds_rings_and_opens_no_microphone() {
+    let mut bench = Bench::ready();
+    let (session, old) = bench.talking();
+    bench.command(Command::Hold(None)).unwrap();
+    bench.far_accepts_reoffer();
+    let refer_to = bench.far.refer_to_session(session).unwrap();
+    bench.far_replaces(&refer_to);
+    let new = bench.desk.calls().last().unwrap();
+    assert!(new.id != old && matches!(new.state, State::Ringing { .. }), "{:?}", new.state);
+    let new = new.id;
+    assert!(bench.desk.calls().iter().all(|call| !call.is_active()));
+    // The agent takes it: only now is the old one over.
+    bench.command(Command::Answer(Some(new))).unwrap();
+    bench.pass(Duration::from_millis(10));
+    assert!(bench.desk.calls().iter().any(|call| call.id == new && call.is_active()));
+    assert!(bench.desk.calls().iter().all(|call| call.id != old));
+}
+
+#[test]
 fn replacement_of_a_call_that_is_held_for_another_rings() {
     let mut bench = Bench::ready();
     let (customer, about, _, consultation) = bench.consulting();
