@@ -104,8 +104,8 @@ impl Workbench {
         let domain = self.line(self.calls[index].line).map(|line| line.account.domain()).unwrap_or_default();
         let call = &mut self.calls[index];
         let number = std::mem::replace(&mut call.number, Pii::new(shown(target, &domain)));
-        // The user agent follows a handful of them.
-        call.caller.diversions.push(Diversion { number, reason: Some(status.to_string()) });
+        // The last one first; the user agent follows a handful of them.
+        call.caller.diversions.insert(0, Diversion { number, reason: Some(status.to_string()) });
         call.name = None;
         self.touch();
     }
