@@ -29,8 +29,8 @@ fn a_phone_is_told_that_its_flow_is_kept_and_takes_its_own_place_after_a_crash()
     let phone = world.add_phone("1001", PASSWORD);
     for _ in 0..2 {
         world.register(phone);
-        let bindings = (1..9).filter_map(|id| world.phones[phone].agent.binding(RegistrationId(id)));
-        assert!(bindings.last().is_some_and(|binding| binding.keeps_flow && binding.others.is_empty()));
+        let mut bindings = (1..9).filter_map(|id| world.phones[phone].agent.binding(RegistrationId(id)));
+        assert!(bindings.next_back().is_some_and(|binding| binding.keeps_flow && binding.others.is_empty()));
         assert_eq!(world.exchange.load().bindings, 1);
     }
 }
