@@ -164,6 +164,99 @@ fn attended_transfer_to_us_replaces_our_call_with_linphonec() {
     quits(customer);
 }
 
+/// Two phones of others: linphonec is the customer, baresip is asked first. That knows no Replaces, takes the customer's
+/// call beside ours, and we leave.
+#[test]
+fn attended_transfer_by_us_connects_linphonec_with_baresip() {
+    let room = Room::new(Digest::Md5);
+    let mut customer = room.linphonec(true);
+    let mut target = room.baresip(Answer::Auto);
+    let mut phone = room.phone("udp");
+    let _voices = [("a", OURS), ("c", THIRDS)].map(|(seat, hz)| room.pulse.play_tone(seat, hz));
+    let recording = room.pulse.record().unwrap();
+
+    phone.command(json!({ "cmd": "call", "uri": THIRD })).unwrap();
+    phone.awaits("established", SOON).unwrap();
+    customer.talks(1, SOON).unwrap();
+    hear_each_other(&recording, ("a", OURS), ("c", THIRDS));
+    phone.command(json!({ "cmd": "consult", "to": PEER })).unwrap();
+    target.awaits("CALL_ESTABLISHED", SOON).unwrap();
+    hear_each_other(&recording, ("a", OURS), ("b", f64::from(THEIRS)));
+    phone.command(json!({ "cmd": "transfer_complete" })).unwrap();
+    customer.talks(2, SOON).unwrap();
+    target.awaits("CALL_ESTABLISHED", SOON).unwrap();
+    is_rid_of_both(&mut phone);
+    target.awaits("CALL_CLOSED", SOON).unwrap();
+    hear_each_other(&recording, ("b", f64::from(THEIRS)), ("c", THIRDS));
+    // They are in a call with each other: its one end ends the other.
+    customer.hang_up().unwrap();
+    target.awaits("CALL_CLOSED", SOON).unwrap();
+    quits(phone);
+}
+
+/// linphonec is the customer, and a colleague with a phone like ours is asked first.
+#[test]
+fn attended_transfer_by_us_lets_linphonec_take_our_place_at_a_colleague() {
+    let room = Room::new(Digest::Md5);
+    let mut customer = room.linphonec(true);
+    let mut colleague = room.second_phone();
+    let mut phone = room.phone("udp");
+    let _voices =
+        [("a", OURS), ("b", f64::from(THEIRS)), ("c", THIRDS)].map(|(seat, hz)| room.pulse.play_tone(seat, hz));
+    let recording = room.pulse.record().unwrap();
+
+    phone.command(json!({ "cmd": "call", "uri": THIRD })).unwrap();
+    phone.awaits("established", SOON).unwrap();
+    customer.talks(1, SOON).unwrap();
+    hear_each_other(&recording, ("a", OURS), ("c", THIRDS));
+    phone.command(json!({ "cmd": "consult", "to": PEER })).unwrap();
+    colleague.awaits("established", SOON).unwrap();
+    hear_each_other(&recording, ("a", OURS), ("b", f64::from(THEIRS)));
+    phone.command(json!({ "cmd": "transfer_complete" })).unwrap();
+    assert_eq!(colleague.awaits("ended", SOON).unwrap()["cause"], "replaced");
+    customer.talks(2, SOON).unwrap();
+    is_rid_of_both(&mut phone);
+    hear_each_other(&recording, ("b", f64::from(THEIRS)), ("c", THIRDS));
+    let left = colleague.snapshot().unwrap()["calls"].clone();
+    assert_eq!((left.as_array().map(Vec::len), &left[0]["number"]), (Some(1), &json!(THIRD)));
+    customer.hang_up().unwrap();
+    assert_eq!(colleague.awaits("ended", SOON).unwrap()["cause"], "peer_hung_up");
+    quits(phone);
+    quits(colleague);
+}
+
+/// The customer has a phone like ours, and linphonec is asked first: it gives the call with us up for the customer's.
+#[test]
+fn attended_transfer_by_us_lets_a_customer_take_our_place_at_linphonec() {
+    let room = Room::new(Digest::Md5);
+    let mut customer = room.second_phone();
+    let mut target = room.linphonec(true);
+    let mut phone = room.phone("udp");
+    let _voices =
+        [("a", OURS), ("b", f64::from(THEIRS)), ("c", THIRDS)].map(|(seat, hz)| room.pulse.play_tone(seat, hz));
+    let recording = room.pulse.record().unwrap();
+
+    phone.command(json!({ "cmd": "call", "uri": PEER })).unwrap();
+    phone.awaits("established", SOON).unwrap();
+    customer.awaits("established", SOON).unwrap();
+    hear_each_other(&recording, ("a", OURS), ("b", f64::from(THEIRS)));
+    phone.command(json!({ "cmd": "consult", "to": THIRD })).unwrap();
+    target.talks(1, SOON).unwrap();
+    hear_each_other(&recording, ("a", OURS), ("c", THIRDS));
+    phone.command(json!({ "cmd": "transfer_complete" })).unwrap();
+    customer.awaits("established", SOON).unwrap();
+    target.awaits(&["Call 1 ", " ended"], SOON).unwrap();
+    target.talks(2, SOON).unwrap();
+    is_rid_of_both(&mut phone);
+    hear_each_other(&recording, ("b", f64::from(THEIRS)), ("c", THIRDS));
+    let with_target = |now: &Value| one_call(now) && now["calls"][0]["number"] == THIRD;
+    customer.until(SOON, "the customer has one call, with the target", with_target).unwrap();
+    target.hang_up().unwrap();
+    customer.until(SOON, "linphonec's end is the customer's end", |now| now["calls"] == json!([])).unwrap();
+    quits(phone);
+    quits(customer);
+}
+
 /// A server and the sound of three seats: ours is `a`, baresip's `b`, a third party's `c`.
 struct Room {
     pulse: Pulse,
@@ -332,6 +425,15 @@ impl Room {
 
 fn one_call(now: &Value) -> bool {
     now["calls"].as_array().is_some_and(|calls| calls.len() == 1)
+}
+
+/// The others have one another: our calls are over, and it was not they who broke them off.
+#[track_caller]
+fn is_rid_of_both(phone: &mut Headless) {
+    for _ in 0..2 {
+        assert_eq!(phone.awaits("ended", SOON).unwrap()["cause"], "transferred");
+    }
+    phone.until(SOON, "we are rid of both calls", |now| now["calls"] == json!([])).unwrap();
 }
 
 /// A registrar that is not there is tried again after a while that doubles (RFC 5626, 4.5).

@@ -297,6 +297,8 @@ modparam("tls", "require_certificate", 0)
 
 /// A client on a connection (TCP, WebSocket) is reached through that connection only: its contacts carry an alias that
 /// names it, on requests and on answers.
+/// Who asks for a GRUU (RFC 5627) gets one, and gives it as contact of his calls: it names no port, only the registrar
+/// knows where it leads.
 const ROUTES: &str = r#"
 request_route {
   xlog("L_ERR", "request $rm by $proto cseq $cs\n");
@@ -310,7 +312,8 @@ request_route {
   if (is_method("CANCEL")) { if (t_check_trans()) t_relay(); exit; }
   if (has_totag()) {
     if (loose_route()) {
-      if ($du=="") handle_ruri_alias();
+      if ($du=="" && is_gruu()) lookup("location");
+      else if ($du=="") handle_ruri_alias();
       t_on_reply("ALIAS"); t_relay(); exit;
     }
     if (is_method("ACK")) { if (t_check_trans()) t_relay(); exit; }
