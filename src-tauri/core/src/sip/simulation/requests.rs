@@ -231,6 +231,31 @@ fn full_user_agent_refuses_calls_and_lives_on() {
 }
 
 #[test]
+fn flood_of_a_stranger_leaves_room_for_our_server_and_our_calls() {
+    let mut world = World::new(1, Transport::Udp, &[ringing]);
+    world.register(0, PEER, 600);
+    let register = world.received_request();
+    world.answer(&register, 200, "r");
+    world.ends[0].ua.set_limits(crate::sip::user_agent::Limits { sessions: 8, transactions: 20 });
+    let scanner = std::net::SocketAddr::from(([203, 0, 113, 9], 5060));
+    let stranger = Flow { id: FlowId(9_999), remote: scanner, ..world.flow(0, PEER) };
+    for count in 0..100 {
+        let flood = wire::write(&Message::Request(changed(options(&format!("s{count}")), |request| {
+            request.headers.set(HeaderName::CallId, format!("flood{count}"));
+        })));
+        world.ends[0].ua.handle_received(world.now, &stranger, &flood);
+        // The simulated network does not lead there.
+        while world.ends[0].ua.poll_output().is_some() {}
+    }
+    assert_eq!(world.ends[0].ua.load().1, 10);
+    world.inject(invite("1"));
+    world.incoming(0);
+    let identity = world.identity(0, PEER);
+    let invite = Invite { identity, target: Uri::sip("a", "b"), offer: Vec::new(), headers: Headers::default() };
+    world.ends[0].ua.invite(world.now, invite).unwrap();
+}
+
+#[test]
 fn application_may_not_set_headers_of_the_protocol() {
     use crate::sip::message::Header;
     let mut world = World::new(1, Transport::Udp, &[passive]);

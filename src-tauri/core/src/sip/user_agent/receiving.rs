@@ -267,7 +267,7 @@ impl UserAgent {
         if let Err(refusal) = validate::request(&request) {
             return self.stack.refuse(flow, &request, refusal);
         }
-        if self.stack.is_full() {
+        if self.stack.is_full() || (self.stack.is_crowded() && self.is_of_stranger(flow, &request)) {
             self.stack.respond_statelessly(flow, &request, 503);
             return self.stack.dropped("too many transactions");
         }
@@ -292,6 +292,18 @@ impl UserAgent {
             Some(local_tag) => self.receive_in_dialog(now, id, flow, &local_tag, request),
             None => self.receive_outside_dialog(now, id, flow, &tag, request),
         }
+    }
+
+    /// Neither from where we are registered nor inside a call. Scanners knock at open ports all day; what they ask is
+    /// answered while there is room, but takes the room of nobody's calls.
+    fn is_of_stranger(&self, flow: &Flow, request: &Request) -> bool {
+        let address = |flow: &Flow| flow.remote.ip().to_canonical();
+        let mut ours = self.registrations.values().map(|registration| &registration.path).peekable();
+        let in_call = || request.headers.to_tag().is_some_and(|tag| self.by_tag.contains_key(tag));
+        ours.peek().is_some()
+            && request.method != Method::Cancel
+            && !in_call()
+            && !ours.any(|path| path.uses(flow.id) || address(&path.flow) == address(flow))
     }
 
     /// An ACK ends the INVITE transaction that answered ≥ 300, or confirms the 2xx of a dialog. It is never answered.

@@ -90,6 +90,11 @@ impl Stack {
         self.transactions.len() >= self.limits.transactions
     }
 
+    /// Half of the room is taken.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.transactions.len() >= self.limits.transactions / 2
+    }
+
     /// The value of Allow.
     pub(super) fn allow(&self) -> String {
         let mut allow = ALLOW.to_owned();
