@@ -164,8 +164,8 @@ fn attended_transfer_to_us_replaces_our_call_with_linphonec() {
     quits(customer);
 }
 
-/// Two phones of others: linphonec is the customer, baresip is asked first. That knows no Replaces, takes the customer's
-/// call beside ours, and we leave.
+/// Two phones of others: linphonec is the customer, baresip is asked first. That takes the customer's call and does not
+/// end ours for it: we leave by ourselves.
 #[test]
 fn attended_transfer_by_us_connects_linphonec_with_baresip() {
     let room = Room::new(Digest::Md5);
