@@ -198,8 +198,9 @@ impl Workbench {
         let index = self.of_session(session).filter(|index| {
             let call = &self.calls[*index];
             let allowed = self.line(call.line).is_some_and(|line| line.account.options.transfer_accept);
-            // While another call is being made its agent listens to that.
-            allowed && call.is_established() && self.calls.iter().all(|other| other.rank() != 3)
+            // Only the one whom the agent talks with: one who is held must not take the microphone to somebody else. While
+            // another call is being made the agent listens to that.
+            allowed && call.is_active() && self.calls.iter().all(|other| other.rank() != 3)
         });
         let accepted = index.filter(|_| self.user_agent.accept_referral(now.instant, referral).is_ok());
         let (Some(index), line) = (accepted, index.map(|index| self.calls[index].line)) else {

@@ -309,6 +309,16 @@ fn transfer_of_us_that_fails_leaves_the_first_call() {
 }
 
 #[test]
+fn one_who_is_held_does_not_take_the_agent_out_of_another_conversation() {
+    let mut bench = Bench::ready();
+    let (customer, _, _, consultation) = bench.consulting();
+    bench.far_refers(customer, ReferTo::new("sip:1009@127.0.0.1".parse().unwrap()));
+    assert_eq!(bench.far_reports(), [ReferralState::Refused { status: 603 }]);
+    assert_eq!(bench.desk.calls().len(), 2);
+    assert!(bench.desk.calls().iter().any(|call| call.id == consultation && call.is_active()));
+}
+
+#[test]
 fn account_that_forbids_it_is_not_transferred() {
     let mut bench = Bench::new();
     let options = crate::account::Options { transfer_accept: false, ..crate::account::Options::default() };
