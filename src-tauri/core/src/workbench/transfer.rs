@@ -211,12 +211,14 @@ impl Workbench {
         let domain = self.line(line).map(|line| line.account.domain()).unwrap_or_default();
         let number = shown(&refer_to.target, &domain);
         let direction = self.direction(line, &number, Direction::Outbound);
-        let (old, peer) = (self.calls[index].id, self.calls[index].number.clone());
+        let (old, peer, muted) = (self.calls[index].id, self.calls[index].number.clone(), self.calls[index].muted);
         let name = refer_to.display.clone().filter(|name| !name.trim().is_empty() && *name != number);
         let mut call = self.new_call(now, Beginning { line, direction, number, name, state: State::Preparing });
         call.target = Some(Pii::new(refer_to.target.clone()));
         call.referred_by = Some(referred_by.map_or(peer, |by| Pii::new(shown(&by.uri.without_headers(), &domain))));
         call.follows = Some(Follows { referral, call: old });
+        // Whoever is moved while muted is still muted where it leads.
+        call.muted = muted;
         let id = call.id;
         self.calls.push(call);
         self.ask_media(Command::Devices { wanted: true });

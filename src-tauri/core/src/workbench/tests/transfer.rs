@@ -309,6 +309,20 @@ fn transfer_of_us_that_fails_leaves_the_first_call() {
 }
 
 #[test]
+fn agent_who_is_transferred_while_muted_stays_so() {
+    let mut bench = Bench::ready();
+    let (session, _) = bench.talking();
+    bench.command(mute(true)).unwrap();
+    bench.far_refers(session, ReferTo::new("sip:1009@127.0.0.1".parse().unwrap()));
+    bench.far_answers();
+    bench.pass(Duration::from_millis(10));
+    assert_eq!(bench.desk.calls().len(), 1);
+    assert!(bench.desk.calls()[0].is_active() && bench.desk.calls()[0].muted && bench.muted());
+    bench.command(mute(false)).unwrap();
+    assert!(!bench.muted());
+}
+
+#[test]
 fn one_who_is_held_does_not_take_the_agent_out_of_another_conversation() {
     let mut bench = Bench::ready();
     let (customer, _, _, consultation) = bench.consulting();
