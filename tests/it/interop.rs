@@ -184,8 +184,8 @@ fn attended_transfer_by_us_connects_linphonec_with_baresip() {
     hear_each_other(&recording, ("a", OURS), ("b", f64::from(THEIRS)));
     phone.command(json!({ "cmd": "transfer_complete" })).unwrap();
     customer.talks(2, SOON).unwrap();
-    target.awaits("CALL_ESTABLISHED", SOON).unwrap();
     is_rid_of_both(&mut phone);
+    // Our BYE may overtake the ACK to the customer's INVITE: what follows shows that the new call stands.
     target.awaits("CALL_CLOSED", SOON).unwrap();
     hear_each_other(&recording, ("b", f64::from(THEIRS)), ("c", THIRDS));
     // They are in a call with each other: its one end ends the other.
